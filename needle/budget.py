@@ -1,0 +1,103 @@
+"""A cap on what a run may spend, in money or tokens, that is never exceeded. Pure.
+
+Whatever is in flight counts at its worst case, and so does what failed without saying
+whether it was served.
+"""
+
+import re
+from dataclasses import dataclass
+
+from needle.errors import UsageError
+from needle.types import Failure, Price, Reply, Trial
+
+TOKENS = "tok"
+_UNKNOWN_RATIO = 2.0  # an endpoint's tokens over ours, at the most, until it has told its own
+_SAFETY = 1.1  # over the largest ratio seen
+# A failure of these kinds may have been served and charged all the same.
+_MAY_BE_CHARGED = ("timeout", "connection", "malformed", "server")
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """An amount and what it is of: a currency's code, or tokens."""
+
+    amount: float
+    of: str
+
+
+def parse_budget(text: str, price: Price | None) -> Budget:
+    """Read ``20CNY``, ``5USD`` or ``2Mtok``.
+
+    Raises UsageError for anything else, and where money can't be counted since the model's
+    price is not known or in another currency.
+    """
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kM]?tok|[A-Z]{3})", text.strip())
+    if not match:
+        raise UsageError(f"not a budget: {text!r} (--budget): use 20CNY, 5USD or 2Mtok")
+    amount, of = float(match[1]), match[2]
+    if of.endswith(TOKENS):
+        scale = {"tok": 1, "ktok": 1_000, "Mtok": 1_000_000}[of]
+        return Budget(amount * scale, TOKENS)
+    if price is None:
+        raise UsageError(
+            f"the model has no known price, so {text} can't be kept to (--budget): use tokens, "
+            f"such as 2Mtok"
+        )
+    if price.currency != of:
+        raise UsageError(
+            f"the model's price is in {price.currency}, the budget in {of} (--budget): "
+            f"give the budget in {price.currency}, or in tokens, such as 2Mtok"
+        )
+    return Budget(amount, of)
+
+
+class Purse:
+    """What a run has spent and set aside of its budget."""
+
+    def __init__(self, budget: Budget | None, price: Price | None, reply_tokens: int) -> None:
+        """Open a purse; without a budget everything may be spent."""
+        self.budget = budget
+        self.price = price
+        self.reply_tokens = reply_tokens
+        self.spent = 0.0
+        self.set_aside = 0.0
+        self.ratio: float | None = None
+
+    def worst(self, trial: Trial) -> float:
+        """Return the most that one request for a trial can cost."""
+        prompt = trial.prompt_tokens * (self.ratio * _SAFETY if self.ratio else _UNKNOWN_RATIO)
+        return self._value(prompt, self.reply_tokens)
+
+    def _value(self, prompt: float, reply: float) -> float:
+        if self.budget is None or self.budget.of == TOKENS or self.price is None:
+            return prompt + reply
+        return (prompt * self.price.input + reply * self.price.output) / 1_000_000
+
+    def allows(self, trial: Trial) -> bool:
+        """Tell whether a request can be sent with the budget kept whatever comes back."""
+        if self.budget is None:
+            return True
+        return self.spent + self.set_aside + self.worst(trial) <= self.budget.amount
+
+    def reserve(self, trial: Trial) -> float:
+        """Set a request's worst case aside; return it, to be settled later."""
+        worst = self.worst(trial)
+        self.set_aside += worst
+        return worst
+
+    def settle(self, trial: Trial, result: Reply | Failure, attempts: int, reserved: float) -> None:
+        """Replace what was set aside by what was spent; lost attempts count at their worst."""
+        self.set_aside -= reserved
+        self.count(trial, result, attempts)
+
+    def count(self, trial: Trial, result: Reply | Failure, attempts: int) -> None:
+        """Count what an outcome has spent."""
+        if isinstance(result, Failure):
+            charged = attempts if result.kind in _MAY_BE_CHARGED else attempts - 1
+            self.spent += self.worst(trial) * charged
+            return
+        prompt = result.endpoint_prompt_tokens or trial.prompt_tokens
+        if trial.prompt_tokens:
+            self.ratio = max(self.ratio or 1.0, prompt / trial.prompt_tokens)
+        self.spent += self._value(prompt, result.completion_tokens or self.reply_tokens)
+        self.spent += self.worst(trial) * (attempts - 1)

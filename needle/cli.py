@@ -1,0 +1,287 @@
+"""The ``needle`` command: options in, one line out for every error that a user can cause.
+
+Nothing heavy is imported here: each command imports what it needs, so that help is quick.
+"""
+
+import difflib
+import errno
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn
+
+import click
+
+from needle import __version__
+from needle.errors import NeedleError, UsageError
+
+EXIT_USAGE, EXIT_STOPPED, EXIT_INTERRUPTED = 2, 3, 130
+
+_GRID = ("lengths", "length_count", "depths", "depth_count", "spacing")
+_REPEATABLE = ("model", "haystack")
+
+
+class Commands(click.Group):
+    """The commands in the order in which a user meets them; a misspelt one is told the nearest."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """Return the commands in the order in which they are written down."""
+        return list(self.commands)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Resolve a command; raise UsageError with the nearest name for an unknown one."""
+        if args and args[0] not in self.commands:
+            near = difflib.get_close_matches(args[0], self.commands, n=1)
+            advice = f"did you mean {near[0]!r}?" if near else "needle --help lists them"
+            raise UsageError(f"no command {args[0]!r}: {advice}")
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="needle")
+def cli() -> None:
+    """Put a needle into English and Chinese haystacks, and see which models find it.
+
+    \b
+    needle run --model moonshot-v1-128k     from a model's name to two heatmaps
+    needle plan --model moonshot-v1-128k    the same, but sends nothing
+    """
+
+
+def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that say what a run is; each default is the recipe's."""
+    options = (
+        click.option("--model", "-m", multiple=True, help="A model's name; several make several runs."),
+        click.option("--config", type=click.Path(path_type=Path), help="A recipe in YAML (configs/runs/)."),
+        click.option("--language", help="en, zh or both (default both)."),
+        click.option("--task", help="Tasks, separated by commas (default single)."),
+        click.option("--grid", help="default, published or full."),
+        click.option("--lengths", help="Context lengths, such as 1k,8k,32k,128k."),
+        click.option("--length-count", help="So many evenly spaced lengths instead."),
+        click.option("--depths", help="Depths in percent, such as 0,25,50,75,100."),
+        click.option("--depth-count", help="So many depths instead."),
+        click.option("--spacing", help="linear or sigmoid depths."),
+        click.option("--unit", help="tokens or hanzi (Chinese characters)."),
+        click.option("--tokenizer", help="o200k_base, cl100k_base, or a tokenizer.json's path."),
+        click.option("--needle", help="A needle's name or YAML file (default fictional)."),
+        click.option("--haystack", multiple=True, help="A haystack's name or folder (default essays)."),
+        click.option("--prompt", help="A prompt's name or YAML file (default plain)."),
+        click.option("--replicates", help="Different needles and haystack offsets (default 1)."),
+        click.option("--seed", help="What is drawn, is drawn from it (default 0)."),
+        click.option("--base-url", help="Any OpenAI-compatible endpoint, such as http://127.0.0.1:8000/v1."),
+        click.option("--window", help="The model's window in tokens, where it is not known."),
+        click.option("--reply-tokens", help="Tokens for the reply (default 256)."),
+        click.option("--temperature", help="Sampling temperature (default 0 where taken)."),
+        click.option("--timeout", "timeout_s", help="Seconds to wait for one reply (default 600)."),
+        click.option("--concurrency", help="Requests in flight at once."),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def gather(options: dict[str, Any]) -> dict[str, Any]:
+    """Return what the command line said, in a recipe's shape."""
+    said: dict[str, Any] = {}
+    grid: dict[str, Any] = {}
+    for name, value in options.items():
+        if value is None or value == ():
+            continue
+        if name == "grid":
+            grid["name"] = value
+        elif name in _GRID:
+            grid[name] = value
+        else:
+            said[name] = list(value) if name in _REPEATABLE else value
+    if grid:
+        said["grid"] = grid
+    return said
+
+
+@cli.command()
+@run_options
+@click.option("--out", type=click.Path(path_type=Path), default=Path("runs"), help="The folder of run folders (default runs/).")
+@click.option("--budget", help="Never spend more: 20CNY, 5USD or 2Mtok.")
+@click.option("--again", is_flag=True, help="Pay anew for a run that is finished.")
+@click.option("--faults", help="Faults of the simulated endpoint (needle simulate --help).")
+@click.option("--yes", is_flag=True, help="Don't ask before sending.")
+def run(**options: Any) -> int:
+    """Carry out a run: plan, ask, store, score, and draw its heatmaps."""
+    from needle.commands import run_models
+
+    extra = {name: options.pop(name) for name in ("out", "budget", "again", "faults", "yes")}
+    return run_models(options.pop("config"), gather(options), **extra)
+
+
+@cli.command()
+@run_options
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+def plan(**options: Any) -> int:
+    """Show a run's trials, tokens and money; send nothing."""
+    from needle.commands import show_plans
+
+    as_json = options.pop("as_json")
+    return show_plans(options.pop("config"), gather(options), as_json=as_json)
+
+
+@cli.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option("--concurrency", type=click.IntRange(1), help="Requests in flight at once.")
+@click.option("--budget", help="Never spend more, what is spent already included.")
+@click.option("--failed", is_flag=True, help="Also ask again what can't pass by itself.")
+@click.option("--base-url", help="The same endpoint at another address.")
+def resume(**options: Any) -> int:
+    """Go on with a run folder: ask only what has no reply yet."""
+    from needle.commands import resume_run
+
+    return resume_run(options.pop("run"), **options)
+
+
+@cli.command()
+@run_options
+@click.option("--length", required=True, help="The trial's context length.")
+@click.option("--depth", required=True, help="The trial's depth in percent.")
+@click.option("--replicate", type=click.IntRange(0), default=0, help="The replicate (default 0).")
+@click.option("--json", "as_json", is_flag=True, help="Messages, counts, actual depth and keys.")
+def prompt(**options: Any) -> int:
+    """Print the exact prompt of one trial (English unless --language says otherwise)."""
+    from needle.listing import print_prompt
+
+    extra = {name: options.pop(name) for name in ("length", "depth", "replicate", "as_json")}
+    return print_prompt(options.pop("config"), gather(options), **extra)
+
+
+@cli.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option("--needle", help="Take the accepted answers from this needle's file as it is now.")
+def score(run: Path, needle: str | None) -> int:
+    """Score a run's replies anew, without a call."""
+    from needle.commands import score_again
+
+    return score_again(run, needle)
+
+
+@cli.command()
+@click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--labels", type=click.Choice(["en", "zh"]), help="The labels' language (default the text's).")
+def heatmap(runs: tuple[Path, ...], labels: str | None) -> int:
+    """Draw a run's heatmaps, PNG and SVG, into its folder."""
+    from needle.commands import draw_again
+
+    return draw_again(runs, labels)
+
+
+@cli.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option("--format", "form", type=click.Choice(["csv", "parquet"]), default="csv")
+@click.option("--output", type=click.Path(path_type=Path), help="A file instead of standard output.")
+def table(run: Path, form: str, output: Path | None) -> int:
+    """Print a run's tidy table: one row a trial and scorer."""
+    from needle.commands import print_table
+
+    return print_table(run, form, output)
+
+
+@cli.command()
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+def models(as_json: bool) -> int:
+    """List the models known by name."""
+    from needle.listing import list_models
+
+    return list_models(as_json=as_json)
+
+
+@cli.group()
+def haystacks() -> None:
+    """List the haystacks at hand, or fetch public ones."""
+
+
+@haystacks.command("list")
+def list_() -> int:
+    """List the haystacks at hand, and those that can be fetched."""
+    from needle.listing import list_haystacks_at_hand
+
+    return list_haystacks_at_hand()
+
+
+@haystacks.command()
+@click.argument("name")
+@click.option("--mirror", help="Another address of the same files, for where theirs is out of reach.")
+def fetch(name: str, mirror: str | None) -> int:
+    """Download paul-graham, journey-to-the-west or story-of-the-stone into the user's cache."""
+    from needle.fetch import fetch_haystack
+
+    folder = fetch_haystack(name, mirror=mirror, report=click.echo)
+    click.echo(f"use it: needle plan --model sim/reader --haystack {folder.name}")
+    return 0
+
+
+@cli.command()
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+def check(files: tuple[Path, ...]) -> int:
+    """Check recipes, needles and prompts of your own (YAML) and haystack folders."""
+    from needle.listing import check_files
+
+    return check_files(files)
+
+
+@cli.command()
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="0 takes any free one.")
+@click.option("--seed", type=int, default=0, help="What surfaces and faults are drawn from.")
+@click.option("--window", type=click.IntRange(1), help="A window for every model, in tokens.")
+@click.option("--faults", default="", help="Shares such as rate_limit=0.1,drop=0.05 (docs/simulator.md).")
+@click.option("--key", help="Refuse every other key with 401.")
+@click.option("--latency", type=click.FloatRange(0), default=0.0, help="Seconds before each answer.")
+@click.option("--with-parent", is_flag=True, hidden=True)
+def simulate(
+    port: int, seed: int, window: int | None, faults: str, key: str | None, latency: float, with_parent: bool
+) -> int:
+    """Serve the simulated models on loopback, with faults if you like, until Ctrl-C."""
+    from needle.faults import parse_faults
+    from needle.simulator import serve
+
+    serve(port, seed, window, parse_faults(faults), key, with_parent, latency)
+    return 0
+
+
+def main() -> NoReturn:
+    """Run the command line: the one place that turns an error into a line and a status."""
+    sys.exit(_run())
+
+
+def _run() -> int:
+    try:
+        return int(cli(standalone_mode=False) or 0)
+    except NeedleError as error:
+        return _end(str(error), error.exit_status)
+    except click.UsageError as error:
+        return _end(_describe_usage(error), EXIT_USAGE)
+    except click.ClickException as error:
+        return _end(error.format_message(), EXIT_USAGE)
+    except (KeyboardInterrupt, click.Abort):
+        return _end("interrupted; what is done is kept", EXIT_INTERRUPTED)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EACCES, errno.EROFS, errno.EFBIG, errno.EDQUOT):
+            raise
+        place = f" {error.filename}" if error.filename else ""
+        return _end(f"can't write{place}: {(error.strerror or '').lower()}", EXIT_USAGE)
+
+
+def _end(message: str, status: int) -> int:
+    click.echo(f"needle: {' '.join(message.split())}", err=True)
+    return status
+
+
+def _describe_usage(error: click.UsageError) -> str:
+    message = error.format_message().rstrip(".")
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        click.echo(error.format_message())
+        return "no command given"
+    where = f" ({error.ctx.command_path} --help)" if error.ctx else ""
+    return f"{message}{where}"

@@ -1,0 +1,279 @@
+"""A run's configuration: a YAML recipe, the command line over it, and what they resolve to."""
+
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator
+
+from needle.errors import UsageError
+from needle.files import check_record, read_yaml, shipped
+from needle.grid import GridWish, Spacing, parse_length
+from needle.needles import NeedleSource, count_draws, draw_needle, find_unknown_marks
+from needle.prompts import CONTEXT, QUESTION
+from needle.types import LANGUAGES, STRICT, Haystack, Language, Needle, Template
+
+COMMAND_LINE = "command line"
+TASKS = ("single",)
+
+
+def _read_length(value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        raise ValueError(f"length must be a number such as 8000, 8k or 1M, got {value!r}")
+    try:
+        length = parse_length(str(value))
+    except ValueError as error:
+        raise ValueError(f"length must be a number such as 8000, 8k or 1M, got {value!r}") from error
+    if length <= 0:
+        raise ValueError(f"length must be positive, got {value!r}")
+    return length
+
+
+def _read_depth(value: object) -> float:
+    try:
+        depth = float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"depth_percent must be a number within 0-100, got {value}") from error
+    if not 0 <= depth <= 100:  # noqa: PLR2004 - percent
+        raise ValueError(f"depth_percent must be within 0-100, got {value}")
+    return depth
+
+
+def _read_count(value: object) -> int:
+    if isinstance(value, bool) or not str(value).isdecimal() or int(str(value)) < 1:
+        raise ValueError(f"must be a whole number from 1 up, got {value!r}")
+    return int(str(value))
+
+
+def _split(value: object) -> object:
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    return (value,) if isinstance(value, int | float) else value
+
+
+def _not_empty(value: object) -> object:
+    if isinstance(value, list | tuple) and not value:
+        raise ValueError("must hold at least one value, got none")
+    return value
+
+
+Length = Annotated[int, BeforeValidator(_read_length)]
+Depth = Annotated[float, BeforeValidator(_read_depth)]
+Count = Annotated[int, BeforeValidator(_read_count)]
+Names = Annotated[tuple[str, ...], BeforeValidator(_split)]
+Lengths = Annotated[tuple[Length, ...], BeforeValidator(_not_empty), BeforeValidator(_split)]
+Depths = Annotated[tuple[Depth, ...], BeforeValidator(_not_empty), BeforeValidator(_split)]
+
+
+@dataclass(frozen=True)
+class GridRecipe:
+    """The grid part of a recipe; see needle.grid."""
+
+    name: Literal["default", "published", "full"] = "default"
+    lengths: Lengths | None = None
+    length_count: Count | None = None
+    depths: Depths | None = None
+    depth_count: Count | None = None
+    spacing: Spacing = "linear"
+
+    __pydantic_config__ = STRICT
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """All that a recipe or the command line may say of a run. Lengths are in the run's unit."""
+
+    model: Names = ()
+    language: Literal["en", "zh", "both"] = "both"
+    task: Names = ("single",)
+    grid: GridRecipe = field(default_factory=GridRecipe)
+    unit: Literal["tokens", "hanzi"] = "tokens"
+    tokenizer: str = "o200k_base"
+    needle: str = "fictional"
+    haystack: Names = ("essays",)
+    prompt: str = "plain"
+    replicates: Count = 1
+    seed: int = 0
+    reply_tokens: Count | None = None
+    temperature: float | None = None
+    base_url: str | None = None
+    window: Length | None = None
+    concurrency: Count | None = None
+    timeout_s: float = 600.0
+
+    __pydantic_config__ = STRICT
+
+
+def read_recipe(path: Path | None, said: Mapping[str, Any]) -> Recipe:
+    """Read a recipe file and lay what the command line said over it.
+
+    ``said`` has a recipe's shape and holds only what was given. Each is checked by itself,
+    so that a fault is reported where it stands.
+    """
+    from_file = read_yaml(path, "--config") if path else {}
+    if path:
+        _check(from_file, str(path))
+    _check(said, COMMAND_LINE)
+    grid = dict(from_file.get("grid") or {})
+    said_grid = said.get("grid", {})
+    for one, other in (("lengths", "length_count"), ("depths", "depth_count")):
+        if one in said_grid or other in said_grid:
+            grid.pop(one, None)
+            grid.pop(other, None)
+    merged = {**from_file, **said, "grid": {**grid, **said_grid}}
+    return _check(merged, str(path or COMMAND_LINE))
+
+
+def _check(data: Mapping[str, Any], place: str) -> Recipe:
+    recipe = check_record(Recipe, data, place)
+    for one, other in (("lengths", "length_count"), ("depths", "depth_count")):
+        if getattr(recipe.grid, one) is not None and getattr(recipe.grid, other) is not None:
+            raise UsageError(f"grid.{one} and grid.{other} exclude each other ({place})")
+    for task in recipe.task:
+        if task not in TASKS:
+            raise UsageError(f"unknown task {task!r} ({place}: task): use {', '.join(TASKS)}")
+    if recipe.unit == "hanzi" and recipe.language == "en":
+        raise UsageError(f"unit hanzi counts Chinese text ({place}: unit): use language zh")
+    return recipe
+
+
+def wish_grid(recipe: Recipe) -> GridWish:
+    """Return what a recipe wishes of the grid."""
+    grid = recipe.grid
+    return GridWish(
+        grid.name, grid.lengths, grid.length_count, grid.depths, grid.depth_count, grid.spacing
+    )
+
+
+def choose_languages(
+    recipe: Recipe, told: bool, haystacks: Mapping[Language, Haystack]
+) -> tuple[Language, ...]:
+    """Return the languages to run: those asked for that a haystack is in.
+
+    ``told`` says whether the user named the language. Raises UsageError where a language
+    that was asked for has no haystack.
+    """
+    if recipe.unit == "hanzi":
+        wanted: tuple[Language, ...] = ("zh",)
+    elif recipe.language == "both":
+        wanted = LANGUAGES
+    else:
+        wanted = (recipe.language,)
+    at_hand = tuple(language for language in wanted if language in haystacks)
+    lacking = [language for language in wanted if language not in haystacks]
+    if lacking and (told or not at_hand):
+        names = " and ".join(sorted({haystack.name for haystack in haystacks.values()}))
+        raise UsageError(
+            f"the haystack {names} has no {lacking[0]} text (--language {recipe.language}): use "
+            f"--language {' or '.join(haystacks)}, or another --haystack beside it"
+        )
+    return at_hand
+
+
+@dataclass(frozen=True, slots=True)
+class TemplateWording:
+    """One language of a prompt's YAML file."""
+
+    separator: str
+    messages: tuple["MessageWording", ...]
+
+    __pydantic_config__ = STRICT
+
+
+@dataclass(frozen=True, slots=True)
+class MessageWording:
+    """One message of a prompt, with ``{context}`` or ``{question}`` in it."""
+
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+    __pydantic_config__ = STRICT
+
+
+@dataclass(frozen=True, slots=True)
+class TemplateFile:
+    """A prompt's YAML file."""
+
+    name: str
+    source: str
+    languages: dict[Language, TemplateWording]
+
+    __pydantic_config__ = STRICT
+
+
+def load_template(name: str, language: Language) -> Template:
+    """Load a prompt by its shipped name or a YAML file's path."""
+    path = _locate("prompts", name, "--prompt")
+    file = check_record(TemplateFile, read_yaml(path, "--prompt"), str(path))
+    if language not in file.languages:
+        raise UsageError(f"the prompt {file.name!r} has no {language} wording ({path}: languages)")
+    wording = file.languages[language]
+    whole = "".join(message.content for message in wording.messages)
+    for mark in (CONTEXT, QUESTION):
+        if whole.count(mark) != 1:
+            raise UsageError(
+                f"a prompt must hold {mark} once, got {whole.count(mark)} times "
+                f"({path}: languages.{language}.messages)"
+            )
+    if whole.index(QUESTION) < whole.index(CONTEXT):
+        raise UsageError(
+            f"{QUESTION} must come after {CONTEXT} ({path}: languages.{language}.messages): "
+            f"the question comes last, so that prompts share their beginning"
+        )
+    messages = tuple((message.role, message.content) for message in wording.messages)
+    return Template(file.name, language, messages, wording.separator)
+
+
+def load_needle_source(name: str) -> NeedleSource:
+    """Load a needle by its shipped name or a YAML file's path."""
+    path = _locate("needles", name, "--needle")
+    source = check_record(NeedleSource, read_yaml(path, "--needle"), str(path))
+    unknown = find_unknown_marks(source)
+    if unknown:
+        raise UsageError(f"no slot fills {unknown[0]} ({path}: variants): add it under slots")
+    for index, variant in enumerate(source.variants):
+        for language, wording in variant.items():
+            place = f"{path}: variants[{index}].{language}"
+            if not wording.answers or not all(wording.answers):
+                raise UsageError(f"answers is empty ({place}): give at least one accepted answer")
+            if not wording.facts or not all(fact.strip() for fact in wording.facts):
+                raise UsageError(f"facts is empty ({place}): give the sentence to insert")
+    if not source.variants:
+        raise UsageError(f"variants is empty ({path}): give at least one needle")
+    return source
+
+
+def draw_needles(
+    source: NeedleSource, language: Language, seed: int, replicates: int
+) -> tuple[Needle, ...]:
+    """Draw each replicate's needle; raise UsageError if the source lacks the language."""
+    if any(language not in variant for variant in source.variants):
+        raise UsageError(
+            f"the needle {source.name!r} has no {language} wording (--language): "
+            f"add it, or run the other language alone"
+        )
+    return tuple(draw_needle(source, language, seed, number) for number in range(replicates))
+
+
+def repeats_needles(source: NeedleSource, replicates: int) -> bool:
+    """Tell whether replicates will share needles for want of different ones."""
+    return count_draws(source) < replicates
+
+
+@functools.cache
+def _names(kind: str) -> tuple[str, ...]:
+    return tuple(sorted(path.stem for path in shipped("configs", kind).glob("*.yaml")))
+
+
+def _locate(kind: str, name: str, option: str) -> Path:
+    if name in _names(kind):
+        return shipped("configs", kind, f"{name}.yaml")
+    path = Path(name)
+    if path.suffix in (".yaml", ".yml") and path.is_file():
+        return path
+    raise UsageError(
+        f"no {kind[:-1]} {name!r} ({option}): use {', '.join(_names(kind))}, or a YAML file's path"
+    )
+

@@ -1,0 +1,176 @@
+"""Fonts: which of those on this machine a figure uses, and what they can't write.
+
+The one module that looks for fonts. Chinese ones are known by the glyphs they hold.
+"""
+
+import logging
+import os
+import sys
+import unicodedata
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from matplotlib import font_manager
+from matplotlib.font_manager import FontProperties
+
+from needle.errors import UsageError
+
+Families = tuple[str, ...]
+"""Font families in the order in which a character's glyph is looked for."""
+
+LATIN = "DejaVu Sans"  # matplotlib brings it along, so English figures look alike everywhere
+VARIABLE = "NEEDLE_FONT"
+MISSING = "?"
+
+_PREFERRED = (
+    "Noto Sans CJK SC",
+    "Noto Sans SC",
+    "Source Han Sans SC",
+    "Source Han Sans CN",
+    "PingFang SC",
+    "Microsoft YaHei",
+    "Hiragino Sans GB",
+    "WenQuanYi Micro Hei",
+    "WenQuanYi Zen Hei",
+    "Heiti SC",
+    "STHeiti",
+    "SimHei",
+    "Noto Sans CJK JP",  # how matplotlib before 3.11 names the whole Noto Sans CJK collection
+)
+_PROBE = "上下文长度汉字数检索准确率档开头结尾针让拒答被过滤失败运行“”，：（）"
+_BROKEN = (OSError, RuntimeError, ValueError)  # what a font file that can't be used raises
+
+
+def choose_families(chinese: str | None, *, for_chinese: bool) -> Families:
+    """Return the families of a figure: NEEDLE_FONT's first, then those of its language."""
+    own = _own_family()
+    rest = (chinese, LATIN) if for_chinese else (LATIN, chinese)
+    return tuple(dict.fromkeys(family for family in (own, *rest) if family))
+
+
+def find_chinese_family() -> str | None:
+    """Return a family that can write Chinese, None if this machine has none.
+
+    NEEDLE_FONT may name a font file, which then comes first.
+    """
+    own = _own_family()
+    if own is not None and _writes_chinese(own):
+        return own
+    return _search_chinese_family()
+
+
+def chinese_font_advice() -> str | None:
+    """Say in one line what to install for Chinese figures; None if nothing is wanting."""
+    if find_chinese_family() is not None:
+        return None
+    remedy = f"install Noto Sans CJK SC, or set {VARIABLE} to a font file"
+    if sys.platform.startswith("linux"):
+        remedy = (
+            "apt install fonts-noto-cjk (Debian, Ubuntu), "
+            "dnf install google-noto-sans-cjk-fonts (Fedora), "
+            f"or set {VARIABLE} to a font file"
+        )
+    return f"no Chinese font was found, so Chinese figures have English labels: {remedy}"
+
+
+def clean_text(text: str, families: Families, weight: str = "normal") -> str:
+    """Return a text that the families can write: what none of them has becomes ``?``.
+
+    Line ends stay; other space becomes a plain one; marks without a look of their own go.
+    """
+    return "".join(_clean_character(character, families, weight) for character in text)
+
+
+def _clean_character(character: str, families: Families, weight: str) -> str:
+    if character == "\n" or (" " <= character <= "~"):
+        return character
+    if character.isspace():
+        return " "
+    category = unicodedata.category(character)
+    if category in ("Cc", "Cf") or "\ufe00" <= character <= "\ufe0f":
+        return ""
+    if category == "Cs" or not any(_has(f, weight, character) for f in families):
+        return MISSING
+    return character
+
+
+@lru_cache(maxsize=8192)
+def _has(family: str, weight: str, character: str) -> bool:
+    face = _open(family, weight)
+    return face is not None and face.get_char_index(ord(character)) != 0
+
+
+def _open(family: str, weight: str = "normal") -> Any | None:
+    """Open the very face that matplotlib takes for a family, None if it can't be had."""
+    try:
+        place = font_manager.findfont(
+            FontProperties(family=[family], weight=weight), fallback_to_default=False
+        )
+        return font_manager.get_font(place)
+    except _BROKEN:
+        return None
+
+
+def _writes_chinese(family: str) -> bool:
+    face = _open(family)
+    return face is not None and all(face.get_char_index(ord(sign)) for sign in _PROBE)
+
+
+@lru_cache(maxsize=1)
+def _search_chinese_family() -> str | None:
+    listed = {entry.name for entry in font_manager.fontManager.ttflist}
+    for family in _in_preference(listed, others=False):
+        if _writes_chinese(family):
+            return family
+    fresh = _list_fresh_fonts()
+    for family in (*_in_preference(fresh), *_in_preference(listed)):
+        if _writes_chinese(family):
+            return family
+    return None
+
+
+def _in_preference(names: Iterable[str], *, others: bool = True) -> Iterator[str]:
+    """Yield the preferred families among these in their order, then the others by name."""
+    there = set(names)
+    yield from (family for family in _PREFERRED if family in there)
+    if others:
+        yield from sorted(there - set(_PREFERRED))
+
+
+def _list_fresh_fonts() -> set[str]:
+    """List the fonts installed since matplotlib kept its list; return their families."""
+    kept = {os.path.realpath(entry.fname) for entry in font_manager.fontManager.ttflist}
+    families: set[str] = set()
+    for path in sorted(font_manager.findSystemFonts()):
+        if os.path.realpath(path) not in kept:
+            families |= _list_font(path)
+    return families
+
+
+def _list_font(path: str) -> set[str]:
+    """Add a font file to matplotlib's list; return its families, none if it can't be used."""
+    fonts = font_manager.fontManager
+    before = len(fonts.ttflist)
+    try:
+        fonts.addfont(path)
+    except _BROKEN as error:
+        logging.getLogger(__name__).debug("%s is no font to use: %s", path, error)
+    return {entry.name for entry in fonts.ttflist[before:]}
+
+
+def _own_family() -> str | None:
+    path = os.environ.get(VARIABLE)
+    return _list_own_font(path) if path else None
+
+
+@lru_cache(maxsize=8)
+def _list_own_font(path: str) -> str:
+    if not Path(path).is_file():
+        raise UsageError(f"no such font file: {path} ({VARIABLE}): name one, or unset it")
+    listed = [e.name for e in font_manager.fontManager.ttflist if e.fname == path]
+    families = listed or sorted(_list_font(path))
+    if not families:
+        raise UsageError(f"{path} is not a font to use ({VARIABLE}): name a .ttf, .otf or .ttc")
+    return next(_in_preference(families))

@@ -1,0 +1,189 @@
+"""What the commands that show things do: models, haystacks, one trial's prompt, checks."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from needle.config import (
+    Recipe,
+    load_needle_source,
+    load_template,
+    read_recipe,
+)
+from needle.corpus import find_haystacks, list_haystacks, read_folder
+from needle.errors import UsageError
+from needle.files import read_yaml
+from needle.grid import format_length
+from needle.models import load_vendors
+from needle.prepare import Prepared, prepare
+from needle.prompts import build_messages
+from needle.runner import passage_reader
+from needle.tokens import HANZI, load_counting
+from needle.types import Message, Trial
+
+_NO_MODEL = "no-model"
+
+
+def list_models(as_json: bool) -> int:
+    """List the models known by name, a line each."""
+    rows = [
+        {
+            "model": name,
+            "vendor": vendor.vendor,
+            "window": entry.window,
+            "base_url": vendor.base_url,
+            "key": vendor.key,
+            "price": entry.price
+            and f"{entry.price.input:g}/{entry.price.output:g} {entry.price.currency}",
+            "retired": entry.retired,
+            "as_of": entry.as_of,
+        }
+        for vendor in load_vendors()
+        for name, entry in vendor.models.items()
+    ]
+    if as_json:
+        click.echo(json.dumps(rows, ensure_ascii=False, indent=1))
+        return 0
+    for row in rows:
+        retired = f"  retired: {row['retired']}" if row["retired"] else ""
+        click.echo(
+            f"{row['model']:<20} {row['window']:>9,} tokens  "
+            f"{row['price'] or '-':<12} {row['key'] or 'no key':<20}{retired}"
+        )
+    click.echo("prices: money per million tokens, prompt/reply. Any other model: --base-url URL")
+    return 0
+
+
+def list_haystacks_at_hand() -> int:
+    """List the haystacks at hand with their sizes, and those that can be fetched."""
+    from needle.fetch import list_fetchable
+
+    tokens = load_counting("o200k_base")
+    at_hand = set()
+    for name, language, folder in list_haystacks():
+        haystack = read_folder(folder, name, language)
+        text = "\n\n".join(text for _, text in haystack.files)
+        at_hand.add(name)
+        size = f"{format_length(tokens.count(text))} tokens (o200k_base)"
+        if language == "zh":
+            size += f", {format_length(HANZI.count(text))} hanzi"
+        click.echo(f"{name} ({language}): {len(haystack.files)} files, {size}")
+    for name, title in list_fetchable():
+        if name not in at_hand:
+            click.echo(f"{name}: {title}; needle haystacks fetch {name}")
+    return 0
+
+
+def print_prompt(
+    config: Path | None,
+    said: Mapping[str, Any],
+    length: str,
+    depth: str,
+    replicate: int,
+    as_json: bool,
+) -> int:
+    """Print one trial's exact prompt, or its messages, counts, depth and keys as JSON."""
+    recipe, prepared = _prepare_one(config, said, length, depth, replicate)
+    trial = next(t for t in prepared.plan.trials if t.replicate == replicate)
+    template = prepared.run.templates[trial.language]
+    messages = build_messages(trial, template, passage_reader(prepared)(trial))
+    if as_json:
+        record = _prompt_record(recipe, prepared, trial, messages)
+        click.echo(json.dumps(record, ensure_ascii=False, indent=1))
+        return 0
+    for message in messages:
+        click.echo(f"[{message['role']}]\n{message['content']}\n")
+    return 0
+
+
+def _prepare_one(
+    config: Path | None, said: Mapping[str, Any], length: str, depth: str, replicate: int
+) -> tuple[Recipe, Prepared]:
+    grid = {"lengths": [length], "depths": [depth]}
+    said = {**said, "grid": {**said.get("grid", {}), **grid}}
+    said["grid"].pop("length_count", None)
+    said["grid"].pop("depth_count", None)
+    recipe = read_recipe(config, said)
+    if "language" not in said and recipe.language == "both":
+        recipe = replace(recipe, language="zh" if recipe.unit == "hanzi" else "en")
+        haystacks = find_haystacks(recipe.haystack)
+        if recipe.language not in haystacks:
+            recipe = replace(recipe, language=next(iter(haystacks)))
+    if recipe.language == "both":
+        raise UsageError("one prompt is in one language (--language): say en or zh")
+    recipe = replace(recipe, replicates=max(recipe.replicates, replicate + 1))
+    if not recipe.model:
+        recipe = replace(recipe, base_url=recipe.base_url or "http://127.0.0.1/v1")
+    name = recipe.model[0] if recipe.model else _NO_MODEL
+    today = datetime.now(UTC).astimezone().date().isoformat()
+    return recipe, prepare(recipe, told_language=True, model_name=name, date=today)
+
+
+def _prompt_record(
+    recipe: Recipe, prepared: Prepared, trial: Trial, messages: list[Message]
+) -> dict[str, Any]:
+    """Return all that is known of a trial; its key only where a model was named."""
+    count = load_counting(recipe.tokenizer).count
+    return {
+        "trial": trial.key if recipe.model else None,
+        "pair": trial.pair,
+        "model": trial.model if recipe.model else None,
+        "task": trial.task,
+        "language": trial.language,
+        "layout": trial.layout,
+        "control": trial.control,
+        "replicate": trial.replicate,
+        "needle": trial.needle.name,
+        "needles": [
+            {
+                "text": fact,
+                "depth_percent": trial.depth_percent,
+                "actual_depth_percent": trial.actual_depth_percent,
+            }
+            for fact in trial.needle.facts
+        ],
+        "question": trial.needle.question,
+        "answers": [list(group) for group in trial.needle.answers],
+        "separator": prepared.run.templates[trial.language].separator,
+        "haystack": trial.haystack,
+        "haystack_sha256": prepared.run.haystacks[trial.language].sha256,
+        "haystack_offset": trial.haystack_offset,
+        "passes": prepared.run.haystacks[trial.language].passes,
+        "unit": trial.unit,
+        "tokenizer": trial.tokenizer,
+        "context_length": trial.context_length,
+        "depth_percent": trial.depth_percent,
+        "actual_depth_percent": trial.actual_depth_percent,
+        "prompt_tokens": trial.prompt_tokens,
+        "hanzi": trial.context_units if trial.unit == "hanzi" else None,
+        "message_tokens": [count(message["content"]) for message in messages],
+        "messages": messages,
+    }
+
+
+def check_files(paths: tuple[Path, ...]) -> int:
+    """Check recipes, needles, prompts and haystack folders; the first fault is an error."""
+    for path in paths:
+        click.echo(f"{path}: {_check(path)}")
+    return 0
+
+
+def _check(path: Path) -> str:
+    if path.is_dir():
+        haystack = next(iter(find_haystacks((str(path),)).values()))
+        return f"a haystack of {len(haystack.files)} files, {haystack.language}"
+    data = read_yaml(path, "FILE")
+    if "variants" in data:
+        source = load_needle_source(str(path))
+        return f"the needle {source.name!r}, task {source.task}"
+    if "languages" in data:
+        for language in data["languages"]:
+            load_template(str(path), language)
+        return f"the prompt {data.get('name')!r}"
+    read_recipe(path, {})
+    return "a recipe"

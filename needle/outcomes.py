@@ -1,0 +1,119 @@
+"""Outcomes as lines of outcomes.jsonl, and a trial's state from its lines. Pure."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from typing import Any
+
+from needle.types import Asked, Failure, Price, Reply, Trial
+
+Line = dict[str, Any]
+
+_FROM_REPLY = (
+    "endpoint_prompt_tokens",
+    "cached_tokens",
+    "completion_tokens",
+    "reasoning_tokens",
+    "response",
+    "reasoning",
+    "finish_reason",
+    "served_model",
+    "request_id",
+)
+
+
+def write_line(trial: Trial, asked: Asked, price: Price | None) -> Line:
+    """Return an outcome's line, with the fields of DESIGN's run folder."""
+    result = asked.result
+    reply = asdict(result) if isinstance(result, Reply) else {}
+    failure = None
+    if isinstance(result, Failure):
+        failure = {
+            "kind": result.kind,
+            "status": result.status,
+            "message": result.message,
+            "permanent": result.permanent,
+        }
+    needles = [
+        {
+            "text": fact,
+            "depth_percent": trial.depth_percent,
+            "actual_depth_percent": trial.actual_depth_percent,
+        }
+        for fact in trial.needle.facts
+    ]
+    given = {name: reply.get(name) for name in _FROM_REPLY}
+    return {
+        "trial": trial.key,
+        "pair": trial.pair,
+        "model": trial.model,
+        "task": trial.task,
+        "language": trial.language,
+        "layout": trial.layout,
+        "control": trial.control,
+        "needle": trial.needle.name,
+        "needles": needles,
+        "replicate": trial.replicate,
+        "haystack": trial.haystack,
+        "haystack_offset": trial.haystack_offset,
+        "unit": trial.unit,
+        "tokenizer": trial.tokenizer,
+        "context_length": trial.context_length,
+        "depth_percent": trial.depth_percent,
+        "actual_depth_percent": trial.actual_depth_percent,
+        "prompt_tokens": trial.prompt_tokens,
+        **given,
+        "failure": failure,
+        "attempts": asked.attempts,
+        "latency_s": round(asked.latency_s, 3),
+        "started_at": asked.started_at,
+        "cost": price_reply(trial, result, price),
+    }
+
+
+def price_reply(trial: Trial, result: Reply | Failure, price: Price | None) -> Line | None:
+    """Return what a reply cost, by the endpoint's own token counts where it gives them."""
+    if price is None or isinstance(result, Failure):
+        return None
+    prompt = result.endpoint_prompt_tokens
+    sent = trial.prompt_tokens if prompt is None else prompt
+    amount = (sent * price.input + (result.completion_tokens or 0) * price.output) / 1_000_000
+    return {"amount": round(amount, 9), "currency": price.currency}
+
+
+def read_result(line: Mapping[str, Any]) -> Reply | Failure:
+    """Return the reply or failure that a line holds."""
+    failure = line.get("failure")
+    if failure is not None:
+        return Failure(
+            failure["kind"], failure.get("status"), failure["message"], failure["permanent"]
+        )
+    values: dict[str, Any] = {name: line.get(name) for name in _FROM_REPLY}
+    values["response"] = values["response"] or ""
+    return Reply(**values)
+
+
+def is_reply(line: Mapping[str, Any]) -> bool:
+    """Tell whether a line holds a reply."""
+    return line.get("failure") is None
+
+
+def settle_states(lines: Iterable[Line]) -> dict[str, Line]:
+    """Return each trial's state: its first reply if it has one, else its last failure."""
+    states: dict[str, Line] = {}
+    for line in lines:
+        known = states.get(line["trial"])
+        if known is None or not is_reply(known):
+            states[line["trial"]] = line
+    return states
+
+
+def is_settled(line: Mapping[str, Any] | None, again_permanent: bool = False) -> bool:
+    """Tell whether a trial in this state is not to be asked again.
+
+    One with a reply never is; one that can't pass by itself only when the user says so.
+    """
+    if line is None:
+        return False
+    if is_reply(line):
+        return True
+    return bool(line["failure"]["permanent"]) and not again_permanent

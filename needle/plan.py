@@ -1,0 +1,292 @@
+"""The plan: every trial of a run, in the order they are sent, with exact counts and keys. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from needle.context import (
+    Counting,
+    Fitted,
+    Measured,
+    draw_offset,
+    find_boundaries,
+    fit,
+    plant,
+    read_passage,
+)
+from needle.errors import UsageError
+from needle.grid import GridWish, format_length, make_grid
+from needle.keys import TextKey, make_keys
+from needle.prompts import CHAT_OVERHEAD, split_template
+from needle.types import (
+    Grid,
+    Haystack,
+    Language,
+    Model,
+    Needle,
+    Plan,
+    Repeats,
+    SamePlace,
+    Template,
+    Trial,
+    Unit,
+)
+
+CLASSIC = "classic"
+_SPARE = 1_000  # units measured beyond the longest context, so that its cut can be moved
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """What one language's trials are made of: a needle for each replicate, text, template."""
+
+    language: Language
+    haystack: Haystack
+    needles: tuple[Needle, ...]
+    template: Template
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What else shapes a run's requests."""
+
+    model: Model
+    grid: GridWish
+    unit: Unit
+    tokens: Counting
+    hanzi: Counting
+    seed: int
+    temperature: float | None
+    reply_tokens: int
+
+    @property
+    def counting(self) -> Counting:
+        """The counting that context lengths are in."""
+        return self.tokens if self.unit == "tokens" else self.hanzi
+
+
+def make_plan(settings: Settings, materials: Sequence[Material]) -> Plan:
+    """Make the plan of a run: replicate by replicate, short contexts first.
+
+    Raises UsageError where a typed length is past the window or too short for the needle.
+    """
+    room = _room(settings, materials)
+    grid = make_grid(settings.grid, room)
+    _refuse_beyond(grid, settings, room)
+    trials: list[Trial] = []
+    same_place: list[SamePlace] = []
+    repeats: list[Repeats] = []
+    for replicate in range(len(materials[0].needles)):
+        for material in materials:
+            reading = _read(settings, material, grid, replicate)
+            block, merged = _plan_reading(settings, reading, grid)
+            trials += block
+            same_place += merged
+            if replicate == 0:
+                passes = count_passes(block, material.haystack)
+                repeats.append(Repeats(material.language, material.haystack.name, passes))
+    return Plan(tuple(trials), tuple(same_place), tuple(repeats), grid)
+
+
+def read_trial_passage(trial: Trial, haystack: Haystack) -> str:
+    """Return the text that a trial's haystack is the beginning of."""
+    return read_passage(haystack, trial.haystack_offset, trial.cut)
+
+
+def _room(settings: Settings, materials: Sequence[Material]) -> int | None:
+    """Return what the window holds beside reply and overhead, in the run's unit."""
+    if settings.model.window is None:
+        return None
+    room = settings.model.window - settings.reply_tokens - CHAT_OVERHEAD
+    if room <= 0:
+        raise UsageError(
+            f"the window of {settings.model.name} ({settings.model.window:,} tokens) has no room "
+            f"beside a reply of {settings.reply_tokens:,} (--reply-tokens)"
+        )
+    if settings.unit == "tokens":
+        return room
+    return min(_hanzi_room(settings, material, room) for material in materials)
+
+
+def _hanzi_room(settings: Settings, material: Material, room: int) -> int:
+    """Return the most hanzi whose tokens are sure to fit, on every replicate's passage."""
+    most = room * 4
+    for replicate in range(len(material.needles)):
+        passage = _measure(settings, material, replicate, room, settings.tokens)
+        hanzi = settings.hanzi.count(passage.text)
+        most = min(most, int(hanzi * room / passage.total) - CHAT_OVERHEAD)
+    return most
+
+
+def _refuse_beyond(grid: Grid, settings: Settings, room: int | None) -> None:
+    typed = settings.grid.lengths
+    if typed is None or room is None:
+        return
+    for index, length in enumerate(typed):
+        if length > room:
+            window = settings.model.window or 0
+            raise UsageError(
+                f"length {format_length(length)} is past the window of {settings.model.name}: "
+                f"{window:,} tokens, {room:,} {settings.unit} beside {settings.reply_tokens} for "
+                f"the reply and {CHAT_OVERHEAD} for the chat format (grid.lengths[{index}]): "
+                f"use {room} or less"
+            )
+
+
+def _measure(
+    settings: Settings, material: Material, replicate: int, length: int, counting: Counting
+) -> Measured:
+    """Measure as much of a replicate's passage as contexts of a length can hold."""
+    offset = draw_offset(material.haystack, settings.seed, replicate)
+    characters = length
+    while True:
+        text = read_passage(material.haystack, offset, characters)
+        passage = Measured(text, counting, length + _SPARE)
+        if passage.total >= length + _SPARE:
+            return passage
+        characters *= 2
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """One replicate of one language: its needle, and its passage measured."""
+
+    material: Material
+    number: int
+    needle: Needle
+    offset: int
+    passage: Measured
+    in_tokens: Measured
+    boundaries: Sequence[int]
+    around: tuple[str, str]
+    others: tuple[str, ...]
+
+
+def _read(settings: Settings, material: Material, grid: Grid, number: int) -> _Reading:
+    needle = material.needles[number]
+    passage = _measure(settings, material, number, grid.lengths[-1], settings.counting)
+    _refuse_taken(passage.text, needle, material)
+    around, others = split_template(material.template, needle.question)
+    return _Reading(
+        material=material,
+        number=number,
+        needle=needle,
+        offset=draw_offset(material.haystack, settings.seed, number),
+        passage=passage,
+        in_tokens=passage
+        if settings.unit == "tokens"
+        else Measured(passage.text, settings.tokens),
+        boundaries=find_boundaries(passage.text),
+        around=around,
+        others=tuple(others),
+    )
+
+
+def _refuse_taken(text: str, needle: Needle, material: Material) -> None:
+    for fact in needle.facts:
+        if fact in text:
+            raise UsageError(
+                f"the haystack {material.haystack.name!r} already holds the needle "
+                f"{fact[:60]!r} ({material.language}): use another --haystack or --needle"
+            )
+
+
+def _plan_reading(
+    settings: Settings, reading: _Reading, grid: Grid
+) -> tuple[list[Trial], list[SamePlace]]:
+    """Plan one replicate's cells; cells that fall on the same place are one trial."""
+    trials: list[Trial] = []
+    merged: list[SamePlace] = []
+    for length in grid.lengths:
+        drawn: dict[tuple[int, int], float] = {}
+        for depth in grid.depths:
+            fitted = _fit(settings, reading, length, depth)
+            place = (fitted.position, fitted.cut)
+            if place in drawn:
+                language = reading.material.language
+                merged.append(SamePlace(language, reading.number, length, depth, drawn[place]))
+                continue
+            drawn[place] = depth
+            trials.append(_make_trial(settings, reading, length, depth, fitted))
+    return trials, merged
+
+
+def _fit(settings: Settings, reading: _Reading, length: int, depth: float) -> Fitted:
+    try:
+        return fit(
+            reading.passage,
+            reading.boundaries,
+            "".join(reading.needle.facts),
+            reading.material.template.separator,
+            reading.around,
+            sum(map(settings.counting.count, reading.others)),
+            length,
+            depth,
+        )
+    except ValueError as error:
+        raise UsageError(
+            f"length {length} is too short: {error} {settings.unit} (grid.lengths): "
+            f"use a longer one"
+        ) from error
+
+
+def _make_trial(
+    settings: Settings, reading: _Reading, length: int, depth: float, fitted: Fitted
+) -> Trial:
+    material, needle, model = reading.material, reading.needle, settings.model
+    tokens = fitted.total
+    if settings.unit == "hanzi":
+        planted = plant(
+            fitted.position, fitted.cut, "".join(needle.facts), material.template.separator
+        )
+        tokens = reading.in_tokens.count([reading.around[0], *planted, reading.around[1]])
+        tokens += sum(map(settings.tokens.count, reading.others))
+    key, pair = make_keys(
+        text=TextKey(
+            task=needle.task,
+            language=material.language,
+            layout=CLASSIC,
+            template=material.template,
+            needle=needle,
+            haystack_sha256=material.haystack.sha256,
+            haystack_offset=reading.offset,
+            unit=settings.unit,
+            tokenizer=settings.tokens.name,
+            ratio=None,
+            context_length=length,
+            depth_percent=depth,
+            replicate=reading.number,
+            control=None,
+        ),
+        model=model.name,
+        endpoint=model.endpoint,
+        temperature=settings.temperature,
+        reply_tokens=settings.reply_tokens,
+    )
+    return Trial(
+        key=key,
+        pair=pair,
+        model=model.name,
+        task=needle.task,
+        language=material.language,
+        layout=CLASSIC,
+        control=None,
+        needle=needle,
+        replicate=reading.number,
+        haystack=material.haystack.name,
+        haystack_offset=reading.offset,
+        unit=settings.unit,
+        tokenizer=settings.tokens.name,
+        context_length=length,
+        depth_percent=depth,
+        actual_depth_percent=fitted.actual_depth_percent,
+        position=fitted.position,
+        cut=fitted.cut,
+        prompt_tokens=tokens,
+        context_units=fitted.total,
+    )
+
+
+def count_passes(trials: Sequence[Trial], haystack: Haystack) -> float:
+    """Return how often the longest context reads through its haystack: 1 is once."""
+    once = sum(len(text) for _, text in haystack.files)
+    return round(max(trial.cut for trial in trials) / once, 2)

@@ -1,0 +1,218 @@
+"""A run's progress on the terminal: the heatmap filling in, or plain lines elsewhere.
+
+Everything goes to standard error; standard output is for what a command is asked for.
+"""
+
+import sys
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, TextIO
+
+from needle.cells import Scored, make_cells
+from needle.grid import format_length
+from needle.types import Asked, Cell, Failure, Language, Reply, Run, Score, Trial
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+
+_COLOURS = ("#F0496E", "#EBB839", "#0CD79F")
+_UNSCORED_SIGN = {"truncated": "✂", "filtered": "⊘", "failed": "×", "not_run": "·"}
+_LINE_EVERY_S = 10.0
+_MOST_ROWS = 18
+
+
+class Tally:
+    """What a run's watchers count: trials, tokens, money, and the cells so far."""
+
+    def __init__(self, run: Run) -> None:
+        """Begin at nothing."""
+        self.run = run
+        self.todo = 0
+        self.before = 0
+        self.done = 0
+        self.tokens = 0
+        self.money: dict[str, float] = {}
+        self.failures: dict[str, int] = {}
+        self.scored: dict[Language, list[Scored]] = {language: [] for language in run.languages}
+        self.began = time.monotonic()
+
+    def begin(self, todo: int, done: int) -> None:
+        """Start the clock for what is to be asked."""
+        self.todo, self.before, self.began = todo, done, time.monotonic()
+
+    def add(self, trial: Trial, asked: Asked, score: Score, cost: Mapping[str, Any] | None) -> None:
+        """Count one outcome."""
+        self.done += 1
+        if isinstance(asked.result, Reply):
+            self.tokens += asked.result.endpoint_prompt_tokens or trial.prompt_tokens
+            self.tokens += asked.result.completion_tokens or 0
+        if isinstance(asked.result, Failure):
+            kind = asked.result.kind
+            self.failures[kind] = self.failures.get(kind, 0) + 1
+        if cost:
+            self.money[cost["currency"]] = self.money.get(cost["currency"], 0) + cost["amount"]
+        self.scored[trial.language].append(
+            Scored(
+                trial.replicate,
+                trial.context_length,
+                trial.depth_percent,
+                score.score,
+                score.verdict,
+            )
+        )
+
+    def remaining_s(self) -> float | None:
+        """Return the seconds left, by the pace so far; None before there is one."""
+        if not self.done:
+            return None
+        return (time.monotonic() - self.began) / self.done * (self.todo - self.done)
+
+    def describe(self) -> str:
+        """Describe the tally in one line: count, tokens, money, failures, time left."""
+        whole = self.todo + self.before
+        parts = [f"{self.before + self.done}/{whole} trials", f"{self.tokens:,} tokens"]
+        parts += [f"{amount:.4g} {currency}" for currency, amount in self.money.items()]
+        if self.failures:
+            kinds = ", ".join(f"{count} {kind}" for kind, count in self.failures.items())
+            parts.append(f"failed: {kinds}")
+        left = self.remaining_s()
+        if left is not None and self.done < self.todo:
+            parts.append(f"{_write_time(left)} left")
+        return " · ".join(parts)
+
+
+def _write_time(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes:02d} min"
+    return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
+
+
+class PlainWatch:
+    """Plain lines, at most one in ten seconds: for logs and pipes."""
+
+    def __init__(self, run: Run, stream: TextIO | None = None) -> None:
+        """Write to standard error, or to a stream given."""
+        self.tally = Tally(run)
+        self._stream = stream or sys.stderr
+        self._last = 0.0
+
+    def begin(self, todo: int, done: int) -> None:
+        """See ``runner.Watch``."""
+        self.tally.begin(todo, done)
+        self._last = time.monotonic()
+
+    def show(self, trial: Trial, asked: Asked, score: Score, cost: Mapping[str, Any] | None) -> None:
+        """See ``runner.Watch``."""
+        self.tally.add(trial, asked, score, cost)
+        now = time.monotonic()
+        if now - self._last >= _LINE_EVERY_S or self.tally.done == self.tally.todo:
+            self._last = now
+            self.say(self.tally.describe())
+
+    def say(self, sentence: str) -> None:
+        """See ``runner.Watch``."""
+        print(sentence, file=self._stream, flush=True)  # noqa: T201 - a watcher's business
+
+    def __enter__(self) -> "PlainWatch":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+
+class LiveWatch:
+    """The heatmaps filling in, drawn in place on a terminal."""
+
+    def __init__(self, run: Run, console: "Console | None" = None) -> None:
+        """Draw on standard error's terminal, or on a console given."""
+        from rich.console import Console
+        from rich.live import Live
+
+        self.tally = Tally(run)
+        self._said = ""
+        self._live = Live(
+            console=console or Console(stderr=True),
+            get_renderable=self.render,
+            refresh_per_second=4,
+        )
+
+    def begin(self, todo: int, done: int) -> None:
+        """See ``runner.Watch``."""
+        self.tally.begin(todo, done)
+
+    def show(self, trial: Trial, asked: Asked, score: Score, cost: Mapping[str, Any] | None) -> None:
+        """See ``runner.Watch``."""
+        self.tally.add(trial, asked, score, cost)
+
+    def say(self, sentence: str) -> None:
+        """See ``runner.Watch``."""
+        self._said = sentence
+
+    def render(self) -> "RenderableType":
+        """Return what stands on the terminal now."""
+        from rich.console import Group
+        from rich.text import Text
+
+        run = self.tally.run
+        maps = [
+            draw_text_heatmap(
+                run, language, make_cells(run, language, self.tally.scored[language])
+            )
+            for language in run.languages
+        ]
+        lines = [Text(self.tally.describe(), style="bold")]
+        if self._said:
+            lines.append(Text(self._said, style="yellow"))
+        return Group(*maps, *lines)
+
+    def __enter__(self) -> "LiveWatch":
+        self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._live.stop()
+
+
+def draw_text_heatmap(run: Run, language: Language, cells: tuple[Cell, ...]) -> "RenderableType":
+    """Draw a heatmap in characters: two columns a cell, the document's top at the top.
+
+    A grid with more depths than fit shows every second, third... row.
+    """
+    from rich.text import Text
+
+    names = {"en": "English", "zh": "Chinese"}
+    simulated = " · simulated endpoint" if run.model.simulated else ""
+    text = Text(f"{run.model.name} · {names[language]}{simulated}\n", style="bold")
+    by_place = {(cell.context_length, cell.depth_percent): cell for cell in cells}
+    step = -(-len(run.grid.depths) // _MOST_ROWS)
+    for depth in run.grid.depths[::step]:
+        text.append(f"{depth:>5.4g}% ", style="dim")
+        for length in run.grid.lengths:
+            text.append_text(_draw_cell(by_place[length, depth]))
+        text.append("\n")
+    first, last = format_length(run.grid.lengths[0]), format_length(run.grid.lengths[-1])
+    gap = max(1, 2 * len(run.grid.lengths) - len(first) - len(last))
+    text.append(f"       {first}{' ' * gap}{last}\n", style="dim")
+    return text
+
+
+def _draw_cell(cell: Cell) -> "Any":
+    from rich.text import Text
+
+    if cell.score is None:
+        unscored = max(cell.verdicts, key=lambda verdict: cell.verdicts[verdict])
+        return Text(f" {_UNSCORED_SIGN.get(unscored, '·')}", style="dim")
+    return Text("██", style=mix_colour(cell.score))
+
+
+def mix_colour(score: float) -> str:
+    """Return the published colour scale's colour of a score, as #rrggbb."""
+    low, high = (_COLOURS[0], _COLOURS[1]) if score < 0.5 else (_COLOURS[1], _COLOURS[2])  # noqa: PLR2004
+    share = score * 2 if score < 0.5 else score * 2 - 1  # noqa: PLR2004
+    channels = (
+        round(int(low[i : i + 2], 16) * (1 - share) + int(high[i : i + 2], 16) * share)
+        for i in (1, 3, 5)
+    )
+    return "#" + "".join(f"{channel:02x}" for channel in channels)

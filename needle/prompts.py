@@ -1,0 +1,44 @@
+"""Prompts: a template, a context and a question put together into chat messages. Pure."""
+
+from needle.context import Slice, plant
+from needle.types import Message, Template, Trial
+
+CONTEXT = "{context}"
+QUESTION = "{question}"
+
+CHAT_OVERHEAD = 32
+"""Tokens kept free for the chat format's own marks around two or three messages."""
+
+
+def split_template(template: Template, question: str) -> tuple[tuple[str, str], list[str]]:
+    """Return the text around the context in its message, and the other messages' contents.
+
+    Braces in a question or a haystack are text: only the template's own marks are filled.
+    """
+    around, others = ("", ""), []
+    for _, content in template.messages:
+        if CONTEXT in content:
+            before, after = content.split(CONTEXT)
+            around = (_ask(before, question), _ask(after, question))
+        else:
+            others.append(_ask(content, question))
+    return around, others
+
+
+def _ask(text: str, question: str) -> str:
+    return text.replace(QUESTION, question)
+
+
+def build_messages(trial: Trial, template: Template, passage: str) -> list[Message]:
+    """Build a trial's messages from the text of its replicate's passage."""
+    (before, after), _ = split_template(template, trial.needle.question)
+    parts = plant(trial.position, trial.cut, "".join(trial.needle.facts), template.separator)
+    context = "".join(
+        passage[part.start : part.end] if isinstance(part, Slice) else part for part in parts
+    )
+    return [
+        {"role": role, "content": before + context + after}
+        if CONTEXT in content
+        else {"role": role, "content": _ask(content, trial.needle.question)}
+        for role, content in template.messages
+    ]

@@ -1,0 +1,216 @@
+"""What the simulated models say: a request read, answered or refused, in OpenAI's shapes."""
+
+import hashlib
+import json
+import time
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from needle.reader import answer
+from needle.surfaces import draw, recall
+from needle.tokens import load_counting
+
+ENCODING = "o200k_base"
+TOKENS_A_MESSAGE = 4
+TOKENS_A_REQUEST = 3
+"""The chat format's own overhead: so many tokens for each message and once a request."""
+
+
+@dataclass(frozen=True, slots=True)
+class SimulatedModel:
+    """A model of the endpoint: the surface it sees by, and its window in tokens."""
+
+    surface: str
+    window: int
+
+
+MODELS = {
+    "sim/reader": SimulatedModel("full", 2_097_152),
+    "sim/blind": SimulatedModel("none", 131_072),
+    "sim/middle": SimulatedModel("middle", 131_072),
+    "sim/window": SimulatedModel("window", 131_072),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What goes back for a request: the HTTP status, the body's text, and headers of its own."""
+
+    status: int
+    body: str
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+def refuse(
+    status: int, message: str, code: str | None = None, kind: str = "invalid_request_error"
+) -> Sent:
+    """Return an error in OpenAI's shape."""
+    error = {"message": message, "type": kind, "param": None, "code": code}
+    return Sent(status, json.dumps({"error": error}))
+
+
+class Refused(Exception):  # noqa: N818 - it is a reply with an error in it
+    """A request that the endpoint turns down."""
+
+    def __init__(self, status: int, message: str, code: str | None = None) -> None:
+        super().__init__(message)
+        self.sent = refuse(status, message, code)
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A request, checked: ``contents`` are all messages', ``prompt`` the user's own."""
+
+    model: str
+    contents: tuple[str, ...]
+    prompt: str
+    reply_tokens: int | None
+    digest: str
+
+
+def read_request(data: bytes) -> Question:
+    """Check a request's body and return what it asks.
+
+    Raises Refused for one that is not OpenAI's chat request to a model of this endpoint.
+    """
+    try:
+        body = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise Refused(400, "We could not parse the JSON body of your request.") from error
+    if not isinstance(body, dict):
+        raise Refused(400, "The body of your request must be a JSON object.")
+    model = body.get("model")
+    if not isinstance(model, str) or model not in MODELS:
+        known = ", ".join(MODELS)
+        message = f"The model {model!r} does not exist: use {known}."
+        raise Refused(404, message, "model_not_found")
+    if body.get("stream"):
+        raise Refused(400, "Streaming is not supported: leave out 'stream'.", "unsupported_value")
+    said = _read_messages(body.get("messages"))
+    contents = tuple(content for _, content in said)
+    asked = [content for role, content in said if role == "user"] or list(contents)
+    salted = json.dumps([model, said]).encode()
+    return Question(
+        model=model,
+        contents=contents,
+        prompt="\n\n".join(asked),
+        reply_tokens=_read_reply_tokens(body),
+        digest=hashlib.sha256(salted).hexdigest(),
+    )
+
+
+def _read_messages(messages: object) -> list[tuple[str, str]]:
+    if not isinstance(messages, list) or not messages:
+        raise Refused(400, "'messages' must be a list of at least one message.")
+    said = []
+    for message in messages:
+        content = message.get("content") if isinstance(message, dict) else None
+        if isinstance(content, list):
+            content = _join_parts(content)
+        if not isinstance(content, str):
+            raise Refused(400, "Each message needs a 'content' that is text or parts of text.")
+        said.append((str(message.get("role")), content))
+    return said
+
+
+def _join_parts(parts: list[object]) -> str | None:
+    texts = [part.get("text") for part in parts if isinstance(part, dict)]
+    said = [text for text in texts if isinstance(text, str)]
+    return "".join(said) if len(said) == len(parts) else None
+
+
+def _read_reply_tokens(body: dict[str, Any]) -> int | None:
+    for name in ("max_completion_tokens", "max_tokens"):
+        value = body.get(name)
+        if value is None:
+            continue
+        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+            raise Refused(400, f"{name!r} must be a whole number of at least 1, got {value!r}.")
+        return value
+    return None
+
+
+def reply(question: Question, fault: str | None, seed: int, window: int) -> Sent:
+    """Read a prompt and answer it, within the window, unless a fault comes in between.
+
+    Raises Refused if the prompt and the reply asked for are longer than the window.
+    """
+    if fault in _ERRORS:
+        return _ERRORS[fault]
+    count = load_counting(ENCODING).count
+    tokens = sum(count(content) for content in question.contents)
+    prompt_tokens = tokens + TOKENS_A_MESSAGE * len(question.contents) + TOKENS_A_REQUEST
+    _check_window(prompt_tokens, question.reply_tokens or 0, window)
+    surface = MODELS[question.model].surface
+    drawn = draw(seed, surface, question.prompt)
+    read = answer(question.prompt, lambda depth: drawn < recall(surface, tokens, depth, window))
+    text = _cut(read.text, question.reply_tokens or window - prompt_tokens)
+    finish_reason = "stop" if text == read.text else "length"
+    if fault == "filter":
+        text, finish_reason = "", "content_filter"
+    completion = _complete(question, text, finish_reason, prompt_tokens)
+    if fault == "empty_choices":
+        completion["choices"] = []
+    body = json.dumps(completion)
+    if fault == "malformed":
+        body = body[: len(body) // 2]
+    return Sent(200, body, {"x-request-id": completion["id"]})
+
+
+def _check_window(prompt_tokens: int, reply_tokens: int, window: int) -> None:
+    if prompt_tokens + reply_tokens > window:
+        raise Refused(
+            400,
+            f"This model's maximum context length is {window} tokens. However, you requested "
+            f"{prompt_tokens + reply_tokens} tokens ({prompt_tokens} in the messages, "
+            f"{reply_tokens} in the completion). Please reduce the length of the messages or "
+            "completion.",
+            "context_length_exceeded",
+        )
+
+
+def _cut(text: str, tokens: int) -> str:
+    """Return as much of a text's beginning, by whole characters, as so many tokens hold."""
+    count = load_counting(ENCODING).count
+    while count(text) > tokens:
+        text = text[: -max(1, (count(text) - tokens) // 4)]
+    return text
+
+
+def _complete(
+    question: Question, text: str, finish_reason: str, prompt_tokens: int
+) -> dict[str, Any]:
+    """Return OpenAI's chat completion object."""
+    reply_tokens = load_counting(ENCODING).count(text)
+    choice = {
+        "index": 0,
+        "message": {"role": "assistant", "content": text},
+        "finish_reason": finish_reason,
+    }
+    usage = {
+        "prompt_tokens": prompt_tokens,
+        "completion_tokens": reply_tokens,
+        "total_tokens": prompt_tokens + reply_tokens,
+        "prompt_tokens_details": {"cached_tokens": 0},
+    }
+    return {
+        "id": f"chatcmpl-{question.digest[:24]}",
+        "object": "chat.completion",
+        "created": int(time.time()),
+        "model": question.model,
+        "choices": [choice],
+        "usage": usage,
+    }
+
+
+_OVERLOADED = "The engine is currently overloaded, please try again later"
+_TOO_FAST = "Your account has reached its max request rate, please try again after 1 seconds"
+_ERRORS: dict[str | None, Sent] = {
+    "rate_limit": refuse(429, _OVERLOADED, kind="engine_overloaded_error"),
+    "rate_limit_wait": replace(
+        refuse(429, _TOO_FAST, kind="rate_limit_reached_error"), headers={"retry-after": "1"}
+    ),
+    "error_500": refuse(500, "The server had an error.", kind="server_error"),
+    "error_503": refuse(503, "The server is overloaded.", kind="server_error"),
+    "filter_400": refuse(400, "The prompt was stopped by the content filter.", "content_filter"),
+}

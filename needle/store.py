@@ -1,0 +1,209 @@
+"""The run folder: the one module that writes it. An outcome is on disk before anyone is told.
+
+run.yaml says what the run is; outcomes.jsonl and scores.jsonl only grow.
+"""
+
+import json
+import os
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from needle.errors import StoreError, UsageError
+from needle.files import check_record, read_yaml
+from needle.outcomes import Line
+from needle.types import Run, Score
+
+RUN, OUTCOMES, SCORES = "run.yaml", "outcomes.jsonl", "scores.jsonl"
+_LOCK = ".lock"
+_SPARE_PER_REQUEST = 64 * 1024  # bytes of free disk wanted for each request in flight
+
+
+def name_run(date: str, model: str, digest: str) -> str:
+    """Return ``<date>-<model>-<short digest>`` with nothing that a file name can't hold."""
+    slug = re.sub(r"[^A-Za-z0-9._\u4e00-\u9fff]+", "-", model).strip("-.")[:80] or "model"
+    return f"{date}-{slug}-{digest[:8]}"
+
+
+def find_run(out: Path, model: str, digest: str) -> Path | None:
+    """Return the latest run folder of the same model and configuration, if there is one."""
+    ending = name_run("", model, digest)
+    if not out.is_dir():
+        return None
+    folders = sorted(path for path in out.iterdir() if path.name.endswith(ending))
+    for folder in reversed(folders):
+        if (folder / RUN).is_file() and load_run(folder).digest == digest:
+            return folder
+    return None
+
+
+def create_run(out: Path, run: Run) -> Path:
+    """Make a run's folder with its run.yaml; raise StoreError if that can't be done."""
+    folder = out / run.run_id
+    number = 2
+    while folder.exists() and (folder / RUN).exists():
+        folder = out / f"{run.run_id}-{number}"
+        number += 1
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_whole(folder / RUN, _dump(run))
+    except OSError as error:
+        raise _cant(f"make the run folder {folder}", error, "--out") from error
+    return folder
+
+
+def _dump(run: Run) -> bytes:
+    from pydantic import TypeAdapter
+
+    data = TypeAdapter(Run).dump_python(run, mode="json")
+    dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+    text = yaml.dump(data, Dumper=dumper, allow_unicode=True, sort_keys=False, width=100)
+    return text.encode()
+
+
+def load_run(folder: Path) -> Run:
+    """Read a run folder's run.yaml; raise UsageError or StoreError in one line if it can't be."""
+    if not (folder / RUN).is_file():
+        raise UsageError(f"no run in {folder}: it has no {RUN} (give a folder such as runs/<run-id>)")
+    return check_record(Run, read_yaml(folder / RUN, "RUN"), str(folder / RUN))
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file so that it is there whole or not at all, and on disk."""
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with part.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    except OSError:
+        part.unlink(missing_ok=True)
+        raise
+
+
+@contextmanager
+def own_run(folder: Path) -> Iterator[None]:
+    """Hold a run folder for this process; raise StoreError if another one has it."""
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(folder / _LOCK)
+    try:
+        lock.acquire(blocking=False)
+    except Timeout as error:
+        raise StoreError(
+            f"another process is at work in {folder}: wait for it, or stop it first"
+        ) from error
+    except OSError as error:
+        raise _cant(f"lock {folder}", error, "--out") from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+class Log:
+    """A file of JSON lines that only grows: each line is whole and on disk, or not there."""
+
+    def __init__(self, path: Path) -> None:
+        """Open a log for appending, mending a torn last line first."""
+        self.path = path
+        try:
+            self._file = path.open("ab", buffering=0)
+            _mend(path)
+        except OSError as error:
+            raise _cant(f"open {path}", error, "--out") from error
+
+    def append(self, *lines: Line, sync: bool = True) -> None:
+        """Append lines; raise StoreError with the file as it was if they can't be written."""
+        data = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines).encode(
+            errors="replace"
+        )
+        before = self._file.seek(0, os.SEEK_END)
+        try:
+            written = self._file.write(data)
+            if written != len(data):
+                raise OSError(28, "no space left on device")
+            if sync:
+                os.fsync(self._file.fileno())
+        except OSError as error:
+            self._file.truncate(before)
+            raise _cant(f"write to {self.path}", error, "the run is resumable") from error
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+
+def _mend(path: Path) -> None:
+    """Cut a torn last line off: no one was told of it, so it is asked again."""
+    data = path.read_bytes()
+    if data and not data.endswith(b"\n"):
+        with path.open("r+b") as file:
+            file.truncate(data.rfind(b"\n") + 1)
+            os.fsync(file.fileno())
+
+
+def read_lines(path: Path) -> Iterator[Line]:
+    """Yield a log's lines; a torn last one is passed over, any other damage is a StoreError."""
+    if not path.exists():
+        return
+    try:
+        with path.open("rb") as file:
+            for number, line in enumerate(file, 1):
+                if not line.endswith(b"\n"):
+                    return
+                try:
+                    yield json.loads(line)
+                except ValueError as error:
+                    raise StoreError(
+                        f"damaged line in {path}:{number}: mend or delete that line; "
+                        f"the others are kept"
+                    ) from error
+    except OSError as error:
+        raise _cant(f"read {path}", error, "RUN") from error
+
+
+def score_line(score: Score) -> Line:
+    """Return a score as a line of scores.jsonl."""
+    return {
+        "trial": score.trial,
+        "scorer": score.scorer,
+        "score": score.score,
+        "verdict": score.verdict,
+        "explanation": score.explanation,
+        **score.extra,
+    }
+
+
+def read_scores(folder: Path) -> dict[tuple[str, str], Line]:
+    """Return the last score of each (trial, scorer)."""
+    return {(line["trial"], line["scorer"]): line for line in read_lines(folder / SCORES)}
+
+
+def write_scores(folder: Path, scores: Iterable[Score]) -> None:
+    """Append scores; they are derived, so a full disk loses nothing that was paid for."""
+    log = Log(folder / SCORES)
+    try:
+        log.append(*(score_line(score) for score in scores))
+    finally:
+        log.close()
+
+
+def has_room(folder: Path, in_flight: int) -> bool:
+    """Tell whether the disk has room for the replies of the requests in flight and one more."""
+    import shutil
+
+    try:
+        return shutil.disk_usage(folder).free >= _SPARE_PER_REQUEST * (in_flight + 1)
+    except OSError:
+        return True
+
+
+def _cant(what: str, error: OSError, remedy: str) -> StoreError:
+    reason: Any = error.strerror or error
+    return StoreError(f"can't {what}: {str(reason).lower()} ({remedy})")
