@@ -54,8 +54,12 @@ def cli() -> None:
 def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options that say what a run is; each default is the recipe's."""
     options = (
-        click.option("--model", "-m", multiple=True, help="A model's name; several make several runs."),
-        click.option("--config", type=click.Path(path_type=Path), help="A recipe in YAML (configs/runs/)."),
+        click.option(
+            "--model", "-m", multiple=True, help="A model's name; several make several runs."
+        ),
+        click.option(
+            "--config", type=click.Path(path_type=Path), help="A recipe in YAML (configs/runs/)."
+        ),
         click.option("--language", help="en, zh or both (default both)."),
         click.option("--task", help="Tasks, separated by commas (default single)."),
         click.option("--grid", help="default, published or full."),
@@ -67,11 +71,15 @@ def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--unit", help="tokens or hanzi (Chinese characters)."),
         click.option("--tokenizer", help="o200k_base, cl100k_base, or a tokenizer.json's path."),
         click.option("--needle", help="A needle's name or YAML file (default fictional)."),
-        click.option("--haystack", multiple=True, help="A haystack's name or folder (default essays)."),
+        click.option(
+            "--haystack", multiple=True, help="A haystack's name or folder (default essays)."
+        ),
         click.option("--prompt", help="A prompt's name or YAML file (default plain)."),
         click.option("--replicates", help="Different needles and haystack offsets (default 1)."),
         click.option("--seed", help="What is drawn, is drawn from it (default 0)."),
-        click.option("--base-url", help="Any OpenAI-compatible endpoint, such as http://127.0.0.1:8000/v1."),
+        click.option(
+            "--base-url", help="Any OpenAI-compatible endpoint, such as http://127.0.0.1:8000/v1."
+        ),
         click.option("--window", help="The model's window in tokens, where it is not known."),
         click.option("--reply-tokens", help="Tokens for the reply (default 256)."),
         click.option("--temperature", help="Sampling temperature (default 0 where taken)."),
@@ -103,7 +111,12 @@ def gather(options: dict[str, Any]) -> dict[str, Any]:
 
 @cli.command()
 @run_options
-@click.option("--out", type=click.Path(path_type=Path), default=Path("runs"), help="The folder of run folders (default runs/).")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default=Path("runs"),
+    help="The folder of run folders (default runs/).",
+)
 @click.option("--budget", help="Never spend more: 20CNY, 5USD or 2Mtok.")
 @click.option("--again", is_flag=True, help="Pay anew for a run that is finished.")
 @click.option("--faults", help="Faults of the simulated endpoint (needle simulate --help).")
@@ -166,7 +179,9 @@ def score(run: Path, needle: str | None) -> int:
 
 @cli.command()
 @click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--labels", type=click.Choice(["en", "zh"]), help="The labels' language (default the text's).")
+@click.option(
+    "--labels", type=click.Choice(["en", "zh"]), help="The labels' language (default the text's)."
+)
 def heatmap(runs: tuple[Path, ...], labels: str | None) -> int:
     """Draw a run's heatmaps, PNG and SVG, into its folder."""
     from needle.commands import draw_again
@@ -177,7 +192,9 @@ def heatmap(runs: tuple[Path, ...], labels: str | None) -> int:
 @cli.command()
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option("--format", "form", type=click.Choice(["csv", "parquet"]), default="csv")
-@click.option("--output", type=click.Path(path_type=Path), help="A file instead of standard output.")
+@click.option(
+    "--output", type=click.Path(path_type=Path), help="A file instead of standard output."
+)
 def table(run: Path, form: str, output: Path | None) -> int:
     """Print a run's tidy table: one row a trial and scorer."""
     from needle.commands import print_table
@@ -209,7 +226,9 @@ def list_() -> int:
 
 @haystacks.command()
 @click.argument("name")
-@click.option("--mirror", help="Another address of the same files, for where theirs is out of reach.")
+@click.option(
+    "--mirror", help="Another address of the same files, for where theirs is out of reach."
+)
 def fetch(name: str, mirror: str | None) -> int:
     """Download paul-graham, journey-to-the-west or story-of-the-stone into the user's cache."""
     from needle.fetch import fetch_haystack
@@ -232,12 +251,22 @@ def check(files: tuple[Path, ...]) -> int:
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="0 takes any free one.")
 @click.option("--seed", type=int, default=0, help="What surfaces and faults are drawn from.")
 @click.option("--window", type=click.IntRange(1), help="A window for every model, in tokens.")
-@click.option("--faults", default="", help="Shares such as rate_limit=0.1,drop=0.05 (docs/simulator.md).")
+@click.option(
+    "--faults", default="", help="Shares such as rate_limit=0.1,drop=0.05 (docs/simulator.md)."
+)
 @click.option("--key", help="Refuse every other key with 401.")
-@click.option("--latency", type=click.FloatRange(0), default=0.0, help="Seconds before each answer.")
+@click.option(
+    "--latency", type=click.FloatRange(0), default=0.0, help="Seconds before each answer."
+)
 @click.option("--with-parent", is_flag=True, hidden=True)
 def simulate(
-    port: int, seed: int, window: int | None, faults: str, key: str | None, latency: float, with_parent: bool
+    port: int,
+    seed: int,
+    window: int | None,
+    faults: str,
+    key: str | None,
+    latency: float,
+    with_parent: bool,
 ) -> int:
     """Serve the simulated models on loopback, with faults if you like, until Ctrl-C."""
     from needle.faults import parse_faults

@@ -117,9 +117,7 @@ def _run_one(
 
 def _settled_ending(prepared: Prepared, folder: Path) -> Ending:
     states = settle_states(read_lines(folder / OUTCOMES))
-    failures = sum(
-        states[trial.key].get("failure") is not None for trial in prepared.plan.trials
-    )
+    failures = sum(states[trial.key].get("failure") is not None for trial in prepared.plan.trials)
     return Ending(len(prepared.plan.trials) - failures, failures, 0, None, interrupted=False)
 
 

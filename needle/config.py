@@ -25,7 +25,9 @@ def _read_length(value: object) -> int:
     try:
         length = parse_length(str(value))
     except ValueError as error:
-        raise ValueError(f"length must be a number such as 8000, 8k or 1M, got {value!r}") from error
+        raise ValueError(
+            f"length must be a number such as 8000, 8k or 1M, got {value!r}"
+        ) from error
     if length <= 0:
         raise ValueError(f"length must be positive, got {value!r}")
     return length
@@ -276,4 +278,3 @@ def _locate(kind: str, name: str, option: str) -> Path:
     raise UsageError(
         f"no {kind[:-1]} {name!r} ({option}): use {', '.join(_names(kind))}, or a YAML file's path"
     )
-

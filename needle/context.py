@@ -189,9 +189,7 @@ def _ends_sentence(text: str, start: int, end: int) -> bool:
     return text[start] != "." or not _NO_END_AFTER.search(text[max(0, start - 6) : start + 1])
 
 
-def find_place(
-    passage: Measured, boundaries: Sequence[int], depth_percent: float, cut: int
-) -> int:
+def find_place(passage: Measured, boundaries: Sequence[int], depth_percent: float, cut: int) -> int:
     """Return the place nearest to a depth: a boundary, or the haystack's own ends."""
     if depth_percent <= 0:
         return 0
@@ -250,6 +248,26 @@ def _last_fitting(passage: Measured, places: Sequence[int], room: int) -> int:
 
 
 @dataclass(frozen=True, slots=True)
+class Frame:
+    """What stands in a prompt beside the haystack: the needle, and the template's text.
+
+    ``before`` and ``after`` are around the context in its message; ``apart`` is the count
+    of the other messages' contents.
+    """
+
+    needle: str
+    separator: str
+    before: str
+    after: str
+    apart: int
+
+    def lay_out(self, position: int, cut: int) -> list[str | Slice]:
+        """Return the parts of the context's message, with the needle at a place."""
+        planted = plant(position, cut, self.needle, self.separator)
+        return [self.before, *planted, self.after]
+
+
+@dataclass(frozen=True, slots=True)
 class Fitted:
     """Where the needle goes and the haystack ends, with the exact count of all contents."""
 
@@ -266,48 +284,46 @@ def plant(position: int, cut: int, needle: str, separator: str) -> list[str | Sl
     return [Slice(0, position), separator, needle, Slice(position, cut)]
 
 
-def fit(
-    passage: Measured,
-    boundaries: Sequence[int],
-    needle: str,
-    separator: str,
-    around: tuple[str, str],
-    apart: int,
-    length: int,
-    depth_percent: float,
-) -> Fitted:
-    """Place a needle and cut the haystack so that all contents are ``length`` units, or a few less.
-
-    ``around`` is the template's text before and after the context in the same message;
-    ``apart`` the units of the other messages. The cut is the same for every depth of a
-    length unless a place's joins need more or fewer units than usual, so that depths of one
-    length share their haystack.
+def share_cut(passage: Measured, frame: Frame, length: int) -> int:
+    """Return where the haystack ends for every depth of a length.
 
     Raises ValueError if the length has no room for any haystack.
     """
-
-    def total(position: int, cut: int) -> int:
-        before, after = around
-        return apart + passage.count([before, *plant(position, cut, needle, separator), after])
-
-    fixed = apart + passage.counting.count(around[0] + needle + separator + around[1])
-    shared = find_cut(passage, length - fixed - passage.counting.join_room)
-    if shared <= 0:
+    counting = passage.counting
+    fixed = frame.apart + counting.count(
+        frame.before + frame.needle + frame.separator + frame.after
+    )
+    cut = find_cut(passage, length - fixed - counting.join_room)
+    if cut <= 0:
         raise ValueError(f"no room for a haystack: the rest takes {fixed}")
-    position = find_place(passage, boundaries, depth_percent, shared)
-    cut, size = shared, total(position, shared)
+    return cut
+
+
+def fit(
+    passage: Measured,
+    boundaries: Sequence[int],
+    frame: Frame,
+    length: int,
+    depth_percent: float,
+    shared: int,
+) -> Fitted:
+    """Place a needle so that all contents are ``length`` units, or up to the shortfall less.
+
+    The haystack ends at the cut that all depths of the length share, unless this place's
+    joins need more or fewer units than usual; then its end alone is moved.
+
+    Raises ValueError if no end makes it fit.
+    """
+    position, cut = find_place(passage, boundaries, depth_percent, shared), shared
     room = passage.before(shared)
     for _ in range(16):
-        if 0 <= length - size <= SHORTFALL:
-            break
-        room += length - size if size > length else length - size - SHORTFALL // 2
+        total = frame.apart + passage.count(frame.lay_out(position, cut))
+        if 0 <= length - total <= SHORTFALL:
+            depth = round(100 * passage.before(position) / passage.before(cut), 3)
+            return Fitted(position, cut, total, depth)
+        room += length - total if total > length else length - total - SHORTFALL // 2
         cut = find_cut(passage, room)
+        if cut <= 0:
+            break
         position = cut if depth_percent >= 100 else min(position, cut)  # noqa: PLR2004 - percent
-        size = total(position, cut)
-    if size > length or cut <= 0:
-        raise ValueError(f"no room for a haystack: the rest takes {fixed}")
-    return Fitted(position, cut, size, _depth(passage, position, cut))
-
-
-def _depth(passage: Measured, position: int, cut: int) -> float:
-    return round(100 * passage.before(position) / passage.before(cut), 3)
+    raise ValueError(f"no end of the haystack gives {length}: the text can't be cut near enough")

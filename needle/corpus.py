@@ -30,7 +30,7 @@ def list_haystacks() -> list[tuple[str, Language, Path]]:
         for root in (shipped("haystacks"), cache_folder())
         if root.is_dir()
         for folder in sorted(root.iterdir())
-        if folder.is_dir()
+        if folder.is_dir() and not folder.name.startswith(".")  # hidden: still being fetched
         for language in LANGUAGES
         if (part := folder / language).is_dir()
     ]

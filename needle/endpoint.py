@@ -60,7 +60,10 @@ def open_client(
         max_retries=0,
         timeout=timeout,
         http_client=httpx2.AsyncClient(
-            timeout=timeout, limits=limits, transport=transport, trust_env=not local,
+            timeout=timeout,
+            limits=limits,
+            transport=transport,
+            trust_env=not local,
             follow_redirects=True,
         ),
     )

@@ -192,10 +192,10 @@ def _open_client(base: str) -> "httpx2.Client":
     local = urlsplit(base).hostname in ("127.0.0.1", "localhost", "::1")
     try:
         return httpx2.Client(timeout=_TIMEOUT_S, follow_redirects=True, trust_env=not local)
-    except (ImportError, ValueError) as error:
+    except (ImportError, ValueError, OSError) as error:
         raise UsageError(
-            f"the environment's proxy can't be used: {_one_line(error)} "
-            f"(HTTPS_PROXY, ALL_PROXY): correct or unset it"
+            f"the environment's proxy or certificates can't be used: {_one_line(error)} "
+            f"(HTTPS_PROXY, ALL_PROXY, SSL_CERT_FILE): correct or unset them"
         ) from error
 
 
@@ -312,7 +312,7 @@ _QUOTED = (
     re.compile("。([^。！？：“”‘’&\n]{1,40})&#039;"),
     re.compile("(?<=[：，说道云叫])。([^“”‘’&\n]{1,60})&#039;"),
     re.compile("(?<=：)&#039;([^“”‘’&\n]{1,60})&#039;"),
-)
+)  # what is left after a colon opens a whole speech
 
 
 def clean_novel(text: str) -> str:
@@ -332,13 +332,11 @@ def mend_signs(text: str) -> str:
     text = _OPEN_TITLE.sub("《", text).replace("lt;", "〈").replace("gt;", "〉")
     for quoted in _QUOTED:
         text = quoted.sub(r"‘\1’", text)
-    return text.replace("：&#039;", "：‘").replace("&#039;", "’")
+    return text.replace("：&#039;", "：“").replace("&#039;", "’")
 
 
 _CONTROL = re.compile("[\x80-\x9f]")
-_MONTH = (
-    "(?:January|February|March|April|May|June|July|August|September|October|November|December)"
-)
+_MONTH = "(?:January|February|March|April|May|June|July|August|September|October|November|December)"
 _DATE = re.compile(rf"^({_MONTH} \d{{4}}(?:, rev\. {_MONTH} \d{{4}})?)(?=[A-Z\"(])", re.MULTILINE)
 _RULE = re.compile(r"(?<=\S)(\* \* \*|_{3,})\n?(?=\S)")
 _MARK = re.compile(r"(\[\d+\])(?=[A-Z])")  # a note's mark at the end of a paragraph

@@ -71,7 +71,11 @@ def check_record(shape: type[Record], data: object, place: str) -> Record:
 def describe_fault(error: ValidationError, shape: type, place: str) -> str:
     """Describe the first fault that pydantic found, in one line."""
     fault = next(
-        (f for f in error.errors() if f["type"] in ("extra_forbidden", "unexpected_keyword_argument")),
+        (
+            f
+            for f in error.errors()
+            if f["type"] in ("extra_forbidden", "unexpected_keyword_argument")
+        ),
         error.errors()[0],
     )
     where = _write_path(fault["loc"])

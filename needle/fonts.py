@@ -1,18 +1,20 @@
-"""Fonts: which of those on this machine a figure uses, and what they can't write.
+"""Fonts: which of those on this machine a figure uses, and how a text sets in them.
 
 The one module that looks for fonts. Chinese ones are known by the glyphs they hold.
 """
 
 import logging
 import os
+import re
 import sys
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from matplotlib import font_manager
+from matplotlib.backends import backend_agg
 from matplotlib.font_manager import FontProperties
 
 from needle.errors import UsageError
@@ -23,6 +25,10 @@ Families = tuple[str, ...]
 LATIN = "DejaVu Sans"  # matplotlib brings it along, so English figures look alike everywhere
 VARIABLE = "NEEDLE_FONT"
 MISSING = "?"
+RULER_DPI = 160
+
+# a word or a sign, with the stops that may not begin a line
+_PIECE = re.compile(r"\s*(?:[!-ɏ]+|\S)[，。：、；！？）”》]*")
 
 _PREFERRED = (
     "Noto Sans CJK SC",
@@ -58,7 +64,7 @@ def find_chinese_family() -> str | None:
     own = _own_family()
     if own is not None and _writes_chinese(own):
         return own
-    return _search_chinese_family()
+    return search_chinese_family()
 
 
 def chinese_font_advice() -> str | None:
@@ -78,13 +84,59 @@ def chinese_font_advice() -> str | None:
 def clean_text(text: str, families: Families, weight: str = "normal") -> str:
     """Return a text that the families can write: what none of them has becomes ``?``.
 
-    Line ends stay; other space becomes a plain one; marks without a look of their own go.
+    Space of any kind becomes a plain one; marks without a look of their own go.
     """
     return "".join(_clean_character(character, families, weight) for character in text)
 
 
+def measure_text(text: str, families: Families, size: float, weight: str = "normal") -> float:
+    """Return the width in inches of a line of text, of a size in points."""
+    type_ = FontProperties(family=list(families), size=size, weight=weight)
+    width, _, _ = _ruler().get_text_width_height_descent(text, type_, ismath=False)
+    return float(width) / RULER_DPI
+
+
+def fit_text(
+    text: str, families: Families, sizes: Sequence[float], room: float, weight: str = "normal"
+) -> tuple[float, list[str]]:
+    """Return the first size in which a text takes one line, or its lines in the last."""
+    for size in sizes:
+        if measure_text(text, families, size, weight) <= room:
+            return size, [text]
+    return sizes[-1], wrap_text([text], families, sizes[-1], room, weight)
+
+
+def wrap_text(
+    items: Sequence[str], families: Families, size: float, room: float, weight: str = "normal"
+) -> list[str]:
+    """Set items in lines no wider than the room; one is broken only if it is wider itself."""
+
+    def fits(text: str) -> bool:
+        return measure_text(text, families, size, weight) <= room
+
+    lines = [""]
+    for item in items:
+        joined = f"{lines[-1]}  ·  {item}" if lines[-1] else item
+        if fits(joined):
+            lines[-1] = joined
+            continue
+        lines.append("")
+        for piece in [item] if fits(item) else _PIECE.findall(item):
+            for part in [piece] if fits(piece) else piece:
+                if lines[-1] and not fits(lines[-1] + part):
+                    lines.append("")
+                lines[-1] += part if lines[-1] else part.lstrip()
+    return [line for line in lines if line]
+
+
+@lru_cache(maxsize=1)
+def _ruler() -> Any:
+    agg: Any = backend_agg
+    return agg.RendererAgg(1, 1, RULER_DPI)
+
+
 def _clean_character(character: str, families: Families, weight: str) -> str:
-    if character == "\n" or (" " <= character <= "~"):
+    if " " <= character <= "~":
         return character
     if character.isspace():
         return " "
@@ -119,7 +171,8 @@ def _writes_chinese(family: str) -> bool:
 
 
 @lru_cache(maxsize=1)
-def _search_chinese_family() -> str | None:
+def search_chinese_family() -> str | None:
+    """Search this machine's fonts for a Chinese one, once; cache_clear() lets it look again."""
     listed = {entry.name for entry in font_manager.fontManager.ttflist}
     for family in _in_preference(listed, others=False):
         if _writes_chinese(family):

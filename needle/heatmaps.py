@@ -5,28 +5,25 @@ around it is measured first, so that nothing overlaps and nothing is clipped.
 """
 
 import io
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 import seaborn as sns
 from matplotlib import style
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg, RendererAgg
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
-from matplotlib.font_manager import FontProperties
-from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Polygon, Rectangle
-from matplotlib.path import Path as Outline
 
 from needle import fonts
 from needle.errors import StoreError, UsageError
-from needle.fonts import Families
+from needle.fonts import Families, fit_text, measure_text, wrap_text
 from needle.labels import Labels, Mark, make_labels, mark_cell, write_depths, write_lengths
 from needle.store import write_whole
 from needle.types import Cell, Heatmap
@@ -41,10 +38,11 @@ _GREYS: dict[Mark, tuple[str, str, str]] = {  # square, hatching, pattern
     "truncated": ("#E4E4E4", "#8A8A8A", "/"),
     "filtered": ("#D6D6D6", "#6A6A6A", "."),
     "failed": ("#CFCFCF", "#5A5A5A", "x"),
-    "not_run": ("#F3F3F3", "#CFCFCF", "-"),
+    "not_run": ("#F3F3F3", "#CFCFCF", "|"),
 }
 _INK, _SOFT = "#222222", "#555555"
-_TITLE, _SUBTITLE, _AXIS, _SMALL = 17.0, 12.0, 11.5, 9.5  # points
+_TITLE, _SUBTITLE = (17.0, 15.5, 14.0), (12.0, 11.0, 10.0)  # points, the first that fits
+_AXIS, _SMALL = 11.5, 9.5  # points
 _EDGE = 0.3
 _BAR_GAP, _BAR = 0.28, 0.2
 _LEADING = 1.4  # line height over the size of the type
@@ -101,7 +99,7 @@ def build_figure(heatmap: Heatmap) -> Figure:
     labels = make_labels(heatmap, "zh" if in_chinese else "en")
     families = fonts.choose_families(chinese, for_chinese=in_chinese)
     with _plain_style(families):
-        return _compose(heatmap, labels, families)
+        return _compose(heatmap, _clean(labels, families), families)
 
 
 @contextmanager
@@ -137,28 +135,31 @@ def _compose(heatmap: Heatmap, labels: Labels, families: Families) -> Figure:
     map_width, map_height = _size_map(len(grid.lengths), len(grid.depths))
     lengths, depths = write_lengths(grid.lengths), write_depths(grid.depths)
     words = [*labels.top.split("\n"), *labels.bottom.split("\n")]
-    words_width = max(_measure(word, families, _SMALL) for word in words)
-    left = _EDGE + words_width + 0.12 + max(_measure(d, families, _SMALL) for d in depths) + 0.12
+    words_width = max(measure_text(word, families, _SMALL) for word in words)
+    left = (
+        _EDGE + words_width + 0.12 + max(measure_text(d, families, _SMALL) for d in depths) + 0.12
+    )
     right = _BAR_GAP + _BAR + 0.75 + _EDGE
     width = left + map_width + right
     room = width - 2 * _EDGE
 
-    title = _wrap([labels.title], families, _TITLE, room, "bold")
-    subtitle = _wrap([labels.subtitle], families, _SUBTITLE, room)
-    footer = [line for items in labels.footer for line in _wrap(items, families, _SMALL, room)]
-    turned = max(_measure(x, families, _SMALL) for x in lengths) + 0.08 > map_width / len(lengths)
-    below = (0.62 if turned else 0.32) + 0.34
+    title = fit_text(labels.title, families, _TITLE, room, "bold")
+    subtitle = fit_text(labels.subtitle, families, _SUBTITLE, room)
+    footer = [line for items in labels.footer for line in wrap_text(items, families, _SMALL, room)]
+    widest = max(measure_text(tick, families, _SMALL) for tick in lengths)
+    turned = widest + 0.08 > map_width / len(lengths)
+    ticks = 0.17 + widest * math.sin(math.pi / 4) if turned else 0.24
     key_rows = _arrange_key(labels, families, room)
     header = (
         _EDGE
-        + _line(_TITLE) * len(title)
-        + _line(_SUBTITLE) * len(subtitle)
+        + _line(title[0]) * len(title[1])
+        + _line(subtitle[0]) * len(subtitle[1])
         + (0.36 if labels.simulated else 0)
         + 0.14
     )
     key_height = 0.26 * len(key_rows) + (0.08 if key_rows else 0)
     foot = _line(_SMALL) * len(footer) + 0.22
-    bottom = foot + key_height + below
+    bottom = foot + key_height + 0.3 + ticks + 0.1
     height = header + map_height + bottom
 
     figure = Figure(figsize=(width, height), dpi=DPI, facecolor="white")
@@ -166,7 +167,8 @@ def _compose(heatmap: Heatmap, labels: Labels, families: Families) -> Figure:
     sheet = _Sheet(figure, families, width, height, left, bottom, map_width, map_height)
     _write_header(sheet, title, subtitle, labels.simulated)
     axes = _draw_map(sheet, heatmap, labels)
-    _write_axes(sheet, axes, labels, lengths, depths, turned=turned)
+    _write_ticks(sheet, axes, lengths, depths, turned=turned)
+    _write_axes(sheet, labels, words_width, ticks)
     _draw_key(sheet, key_rows, foot + key_height)
     for number, line in enumerate(footer):
         y = foot - _line(_SMALL) * (number + 0.5)
@@ -176,7 +178,7 @@ def _compose(heatmap: Heatmap, labels: Labels, families: Families) -> Figure:
 
 def _size_map(columns: int, rows: int) -> tuple[float, float]:
     """Return a map's width and height, so that cells of any grid keep a readable shape."""
-    return min(max(0.75 * columns, 5.6), 14.4), min(max(0.42 * rows, 3.0), 5.6)
+    return min(max(0.75 * columns, 5.6), 14.4), min(max(0.42 * rows, 3.4), 5.6)
 
 
 def _draw_map(sheet: _Sheet, heatmap: Heatmap, labels: Labels) -> Axes:
@@ -188,8 +190,10 @@ def _draw_map(sheet: _Sheet, heatmap: Heatmap, labels: Labels) -> Axes:
     bar = sheet.figure.add_axes((bar_left, place[1], _BAR / sheet.width, size[1]))
     cells = {(cell.context_length, cell.depth_percent): cell for cell in heatmap.cells}
     rows = [
-        [cells.get((length, depth)) or Cell(length, depth, None, {"not_run": 1})
-         for length in heatmap.grid.lengths]
+        [
+            cells.get((length, depth)) or Cell(length, depth, None, {"not_run": 1})
+            for length in heatmap.grid.lengths
+        ]
         for depth in heatmap.grid.depths
     ]
     scores = np.array([[np.nan if c.score is None else c.score for c in row] for row in rows])
@@ -207,7 +211,7 @@ def _draw_map(sheet: _Sheet, heatmap: Heatmap, labels: Labels) -> Axes:
     _mark_cells(sheet, axes, rows)
     bar.set_yticklabels(["0%", "50%", "100%"], fontsize=_SMALL)
     bar.tick_params(length=0, colors=_INK)
-    bar.set_ylabel(_clean(sheet, labels.colour_bar), fontsize=_AXIS, color=_INK, labelpad=4)
+    bar.set_ylabel(labels.colour_bar, fontsize=_AXIS, color=_INK, labelpad=4)
     return axes
 
 
@@ -243,13 +247,13 @@ def _look(mark: Mark, cell: float) -> dict[str, Any]:
 
 
 def _write_header(
-    sheet: _Sheet, title: Sequence[str], subtitle: Sequence[str], simulated: str | None
+    sheet: _Sheet,
+    title: tuple[float, list[str]],
+    subtitle: tuple[float, list[str]],
+    simulated: str | None,
 ) -> None:
     y = sheet.height - _EDGE
-    for lines, size, weight, colour in (
-        (title, _TITLE, "bold", _INK),
-        (subtitle, _SUBTITLE, "normal", _SOFT),
-    ):
+    for (size, lines), weight, colour in ((title, "bold", _INK), (subtitle, "normal", _SOFT)):
         for line in lines:
             y -= _line(size)
             middle = y + _line(size) / 2
@@ -259,36 +263,29 @@ def _write_header(
         _write(sheet, sheet.width / 2, y - 0.2, simulated, size=_SMALL, color="#7A4A00", bbox=box)
 
 
-def _write_axes(
-    sheet: _Sheet,
-    axes: Axes,
-    labels: Labels,
-    lengths: Sequence[str],
-    depths: Sequence[str],
-    *,
-    turned: bool,
+def _write_ticks(
+    sheet: _Sheet, axes: Axes, lengths: Sequence[str], depths: Sequence[str], *, turned: bool
 ) -> None:
-    """Write the ticks, as many as there is room for, and the words along the axes."""
+    """Write lengths and depths, as many as there is room for."""
     turn: dict[str, Any] = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"}
     columns = _thin(len(lengths), sheet.map_width, 1.6 * _SMALL / _POINTS if turned else 0)
     rows = _thin(len(depths), sheet.map_height, 1.1 * _SMALL / _POINTS)
-    axes.set_xticks([i + 0.5 for i in columns], [lengths[i] for i in columns],
-                    fontsize=_SMALL, **(turn if turned else {}))
-    axes.set_yticks([i + 0.5 for i in rows], [depths[i] for i in rows],
-                    fontsize=_SMALL, rotation=0)
+    below, beside = [lengths[i] for i in columns], [depths[i] for i in rows]
+    axes.set_xticks([i + 0.5 for i in columns], below, fontsize=_SMALL, **turn if turned else {})
+    axes.set_yticks([i + 0.5 for i in rows], beside, fontsize=_SMALL, rotation=0)
     axes.tick_params(length=0, pad=4, colors=_INK)
-    middle, top = sheet.left + sheet.map_width / 2, sheet.bottom + sheet.map_height
-    under = sheet.bottom - (0.62 if turned else 0.32) - 0.12
-    _write(sheet, middle, under, labels.lengths_axis, size=_AXIS)
-    words = max(
-        _measure(word, sheet.families, _SMALL)
-        for word in (*labels.top.split("\n"), *labels.bottom.split("\n"))
-    )
-    _write(sheet, _EDGE, top, labels.top, size=_SMALL, color=_SOFT, ha="left", va="top")
-    _write(sheet, _EDGE, sheet.bottom, labels.bottom,
-           size=_SMALL, color=_SOFT, ha="left", va="bottom")
-    _write(sheet, _EDGE + words / 2, sheet.bottom + sheet.map_height / 2, labels.depths_axis,
-           size=_AXIS, rotation=90)
+
+
+def _write_axes(sheet: _Sheet, labels: Labels, words: float, ticks: float) -> None:
+    """Write the words along the axes; ``words`` is the width of those at the map's left."""
+    low, high = sheet.bottom, sheet.bottom + sheet.map_height
+    middle = sheet.left + sheet.map_width / 2
+    ends: dict[str, Any] = {"size": _SMALL, "color": _SOFT, "ha": "left"}
+    _write(sheet, middle, low - ticks - 0.12, labels.lengths_axis, size=_AXIS)
+    _write(sheet, _EDGE, high, labels.top, va="top", **ends)
+    _write(sheet, _EDGE, low, labels.bottom, va="bottom", **ends)
+    beside = _EDGE + words / 2
+    _write(sheet, beside, (low + high) / 2, labels.depths_axis, size=_AXIS, rotation=90)
 
 
 def _thin(count: int, extent: float, needed: float) -> list[int]:
@@ -312,10 +309,64 @@ def _arrange_key(
     rows: list[list[tuple[Mark, str, float]]] = []
     left = 0.0
     for mark, text in labels.key:
-        width = 0.42 + _measure(text, families, _SMALL) + 0.3
+        width = 0.42 + measure_text(text, families, _SMALL) + 0.3
         if not rows or left + width > room:
             rows.append([])
             left = 0.0
         rows[-1].append((mark, text, width))
         left += width
     return rows
+
+
+def _draw_key(sheet: _Sheet, rows: Sequence[Sequence[tuple[Mark, str, float]]], top: float) -> None:
+    """Draw a small square and its words for each mark that occurs."""
+    for number, row in enumerate(rows):
+        x, y = _EDGE, top - 0.26 * (number + 0.5)
+        for mark, text, width in row:
+            for swatch in _make_swatch(sheet, mark, x, y - 0.08):
+                swatch.set_label(mark)
+                sheet.figure.add_artist(swatch)
+            _write(sheet, x + 0.4, y, text, size=_SMALL, ha="left")
+            x += width
+
+
+def _make_swatch(sheet: _Sheet, mark: Mark, x: float, y: float) -> list[Patch]:
+    """Make the key's small square, as the map shows it."""
+    wide, high = 0.3, 0.17
+    inches = sheet.figure.dpi_scale_trans
+
+    def square(**look: Any) -> Patch:
+        return Rectangle((x, y), wide, high, transform=inches, **look)
+
+    if mark == "partly":
+        right, top = x + wide, y + high
+        corner = [(right - 0.1, top), (right, top), (right, top - 0.1)]
+        triangle = Polygon(corner, facecolor=_INK, linewidth=0, transform=inches)
+        return [square(facecolor=COLOURS[1], linewidth=0), triangle]
+    under = [square(facecolor=COLOURS[0], linewidth=0)] if mark == "refused" else []
+    return [*under, square(**_look(mark, high))]
+
+
+def _write(sheet: _Sheet, x: float, y: float, text: str, *, size: float, **look: Any) -> None:
+    """Write a text at a place in inches from the figure's lower left corner."""
+    look = {"ha": "center", "va": "center", "color": _INK, **look}
+    sheet.figure.text(x / sheet.width, y / sheet.height, text, fontsize=size, **look)
+
+
+def _line(size: float) -> float:
+    """Return the height of a line of type of a size in points."""
+    return size * _LEADING / _POINTS
+
+
+def _clean(labels: Labels, families: Families) -> Labels:
+    """Return the labels as the fonts can write them: no figure shows an empty box."""
+
+    def clean(text: str) -> str:
+        return fonts.clean_text(text, families)
+
+    return replace(
+        labels,
+        title=fonts.clean_text(labels.title, families, "bold"),
+        subtitle=clean(labels.subtitle),
+        footer=tuple(tuple(clean(item) for item in items) for items in labels.footer),
+    )

@@ -67,5 +67,3 @@ def make_keys(
     pair = digest(shaping)
     key = digest({"pair": pair, "model": model, "endpoint": endpoint, "sampling": sampling})
     return key, pair
-
-

@@ -65,7 +65,8 @@ def mark_cell(cell: Cell) -> tuple[Mark, ...]:
     """
     missing = [verdict for verdict in UNSCORED if cell.verdicts.get(verdict)]
     if cell.score is None:
-        return (max(missing, key=lambda v: cell.verdicts[v], default="not_run"),)
+        reason: Verdict = max(missing, key=lambda v: cell.verdicts[v], default="not_run")
+        return (reason,)
     scored = {v for v, count in cell.verdicts.items() if count and v not in missing}
     marks: list[Mark] = []
     if scored == {"refused"}:
@@ -82,9 +83,17 @@ def find_marks(cells: Sequence[Cell]) -> tuple[Mark, ...]:
 
 
 def write_lengths(lengths: Sequence[int]) -> list[str]:
-    """Write the ticks of the lengths: 1k, 10.1k, 128k; in full where these would be alike."""
-    short = [format_length(length) for length in lengths]
-    return short if len(set(short)) == len(short) else [f"{length:,}" for length in lengths]
+    """Write the ticks of the lengths: 1k, 10.1k, 128k; longer where these would be alike."""
+    rounded = [_round_length(length) for length in lengths]
+    for ticks in ([format_length(x) for x in rounded], [format_length(x) for x in lengths]):
+        if len(set(ticks)) == len(ticks):
+            return ticks
+    return [f"{length:,}" for length in lengths]
+
+
+def _round_length(length: int) -> int:
+    """Round to what a tick has room for: hundreds from 1k, ten thousands from 1M."""
+    return round(length, -4 if length >= 1_000_000 else -2 if length >= 1_000 else 0)  # noqa: PLR2004
 
 
 def write_depths(depths: Sequence[float]) -> list[str]:
@@ -128,8 +137,7 @@ def _write_english(heatmap: Heatmap, key: tuple[tuple[Mark, str], ...]) -> Label
     return Labels(
         title=f'Pressure Testing {heatmap.model} via "Needle In A HayStack"',
         subtitle=(
-            f"Asking {heatmap.model} To Do Fact Retrieval "
-            "Across Context Lengths & Document Depth"
+            f"Asking {heatmap.model} To Do Fact Retrieval Across Context Lengths & Document Depth"
         ),
         simulated="simulated endpoint" if heatmap.simulated else None,
         lengths_axis=f"Context Length (# {'Chinese Characters' if hanzi else 'Tokens'})",

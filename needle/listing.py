@@ -61,7 +61,7 @@ def list_models(as_json: bool) -> int:
 
 def list_haystacks_at_hand() -> int:
     """List the haystacks at hand with their sizes, and those that can be fetched."""
-    from needle.fetch import list_fetchable
+    from needle.fetch import list_fetchable, read_origin
 
     tokens = load_counting("o200k_base")
     at_hand = set()
@@ -73,9 +73,9 @@ def list_haystacks_at_hand() -> int:
         if language == "zh":
             size += f", {format_length(HANZI.count(text))} hanzi"
         click.echo(f"{name} ({language}): {len(haystack.files)} files, {size}")
-    for name, title in list_fetchable():
+    for name in list_fetchable():
         if name not in at_hand:
-            click.echo(f"{name}: {title}; needle haystacks fetch {name}")
+            click.echo(f"{name}: {read_origin(name).title}; needle haystacks fetch {name}")
     return 0
 
 

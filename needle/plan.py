@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from needle.context import (
     Counting,
     Fitted,
+    Frame,
     Measured,
     draw_offset,
     find_boundaries,
     fit,
-    plant,
     read_passage,
+    share_cut,
 )
 from needle.errors import UsageError
 from needle.grid import GridWish, format_length, make_grid
@@ -87,11 +88,6 @@ def make_plan(settings: Settings, materials: Sequence[Material]) -> Plan:
     return Plan(tuple(trials), tuple(same_place), tuple(repeats), grid)
 
 
-def read_trial_passage(trial: Trial, haystack: Haystack) -> str:
-    """Return the text that a trial's haystack is the beginning of."""
-    return read_passage(haystack, trial.haystack_offset, trial.cut)
-
-
 def _room(settings: Settings, materials: Sequence[Material]) -> int | None:
     """Return what the window holds beside reply and overhead, in the run's unit."""
     if settings.model.window is None:
@@ -157,7 +153,7 @@ class _Reading:
     passage: Measured
     in_tokens: Measured
     boundaries: Sequence[int]
-    around: tuple[str, str]
+    frame: Frame
     others: tuple[str, ...]
 
 
@@ -172,11 +168,15 @@ def _read(settings: Settings, material: Material, grid: Grid, number: int) -> _R
         needle=needle,
         offset=draw_offset(material.haystack, settings.seed, number),
         passage=passage,
-        in_tokens=passage
-        if settings.unit == "tokens"
-        else Measured(passage.text, settings.tokens),
+        in_tokens=passage if settings.unit == "tokens" else Measured(passage.text, settings.tokens),
         boundaries=find_boundaries(passage.text),
-        around=around,
+        frame=Frame(
+            needle="".join(needle.facts),
+            separator=material.template.separator,
+            before=around[0],
+            after=around[1],
+            apart=sum(map(settings.counting.count, others)),
+        ),
         others=tuple(others),
     )
 
@@ -197,9 +197,15 @@ def _plan_reading(
     trials: list[Trial] = []
     merged: list[SamePlace] = []
     for length in grid.lengths:
+        try:
+            block = _plan_length(reading, grid, length)
+        except ValueError as error:
+            raise UsageError(
+                f"length {length} can't be made: {error} {settings.unit} (grid.lengths): "
+                f"use a longer one"
+            ) from error
         drawn: dict[tuple[int, int], float] = {}
-        for depth in grid.depths:
-            fitted = _fit(settings, reading, length, depth)
+        for depth, fitted in block:
             place = (fitted.position, fitted.cut)
             if place in drawn:
                 language = reading.material.language
@@ -210,23 +216,12 @@ def _plan_reading(
     return trials, merged
 
 
-def _fit(settings: Settings, reading: _Reading, length: int, depth: float) -> Fitted:
-    try:
-        return fit(
-            reading.passage,
-            reading.boundaries,
-            "".join(reading.needle.facts),
-            reading.material.template.separator,
-            reading.around,
-            sum(map(settings.counting.count, reading.others)),
-            length,
-            depth,
-        )
-    except ValueError as error:
-        raise UsageError(
-            f"length {length} is too short: {error} {settings.unit} (grid.lengths): "
-            f"use a longer one"
-        ) from error
+def _plan_length(reading: _Reading, grid: Grid, length: int) -> list[tuple[float, Fitted]]:
+    passage, boundaries, frame = reading.passage, reading.boundaries, reading.frame
+    shared = share_cut(passage, frame, length)
+    return [
+        (depth, fit(passage, boundaries, frame, length, depth, shared)) for depth in grid.depths
+    ]
 
 
 def _make_trial(
@@ -235,10 +230,7 @@ def _make_trial(
     material, needle, model = reading.material, reading.needle, settings.model
     tokens = fitted.total
     if settings.unit == "hanzi":
-        planted = plant(
-            fitted.position, fitted.cut, "".join(needle.facts), material.template.separator
-        )
-        tokens = reading.in_tokens.count([reading.around[0], *planted, reading.around[1]])
+        tokens = reading.in_tokens.count(reading.frame.lay_out(fitted.position, fitted.cut))
         tokens += sum(map(settings.tokens.count, reading.others))
     key, pair = make_keys(
         text=TextKey(

@@ -173,4 +173,3 @@ def _notes(run: Run) -> tuple[str, ...]:
             f"prompt is sent that can't fit"
         )
     return tuple(notes)
-

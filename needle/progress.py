@@ -103,7 +103,9 @@ class PlainWatch:
         self.tally.begin(todo, done)
         self._last = time.monotonic()
 
-    def show(self, trial: Trial, asked: Asked, score: Score, cost: Mapping[str, Any] | None) -> None:
+    def show(
+        self, trial: Trial, asked: Asked, score: Score, cost: Mapping[str, Any] | None
+    ) -> None:
         """See ``runner.Watch``."""
         self.tally.add(trial, asked, score, cost)
         now = time.monotonic()
@@ -113,7 +115,7 @@ class PlainWatch:
 
     def say(self, sentence: str) -> None:
         """See ``runner.Watch``."""
-        print(sentence, file=self._stream, flush=True)  # noqa: T201 - a watcher's business
+        print(sentence, file=self._stream, flush=True)
 
     def __enter__(self) -> "PlainWatch":
         return self
@@ -142,7 +144,9 @@ class LiveWatch:
         """See ``runner.Watch``."""
         self.tally.begin(todo, done)
 
-    def show(self, trial: Trial, asked: Asked, score: Score, cost: Mapping[str, Any] | None) -> None:
+    def show(
+        self, trial: Trial, asked: Asked, score: Score, cost: Mapping[str, Any] | None
+    ) -> None:
         """See ``runner.Watch``."""
         self.tally.add(trial, asked, score, cost)
 
@@ -157,9 +161,7 @@ class LiveWatch:
 
         run = self.tally.run
         maps = [
-            draw_text_heatmap(
-                run, language, make_cells(run, language, self.tally.scored[language])
-            )
+            draw_text_heatmap(run, language, make_cells(run, language, self.tally.scored[language]))
             for language in run.languages
         ]
         lines = [Text(self.tally.describe(), style="bold")]

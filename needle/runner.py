@@ -44,7 +44,9 @@ class Watch(Protocol):
     def begin(self, todo: int, done: int) -> None:
         """Be told how many trials are to be asked, and how many are done already."""
 
-    def show(self, trial: Trial, asked: Asked, score: Score, cost: Mapping[str, Any] | None) -> None:
+    def show(
+        self, trial: Trial, asked: Asked, score: Score, cost: Mapping[str, Any] | None
+    ) -> None:
         """Be told of one outcome."""
 
     def say(self, sentence: str) -> None:

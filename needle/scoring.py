@@ -24,21 +24,21 @@ _CHINESE_NUMBER = re.compile(f"[{''.join([*_DIGITS, *_UNITS, *_MYRIADS])}]+")
 
 _SMALL = dict(
     zip(
-        "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen "
-        "fifteen sixteen seventeen eighteen nineteen".split(),
+        ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen"],
         range(20),
         strict=True,
     )
 )
 _TENS = dict(
-    zip("twenty thirty forty fifty sixty seventy eighty ninety".split(), range(20, 100, 10),
-        strict=True)
+    zip(
+        ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"],
+        range(20, 100, 10),
+        strict=True,
+    )
 )
 _SCALES = {"hundred": 100, "thousand": 1_000, "million": 1_000_000}
 _NUMBER_WORD = "|".join([*_SMALL, *_TENS, *_SCALES])
-_ENGLISH_NUMBER = re.compile(
-    rf"\b(?:{_NUMBER_WORD})(?:(?:\s+and\s+|[\s-]+)(?:{_NUMBER_WORD}))*\b"
-)
+_ENGLISH_NUMBER = re.compile(rf"\b(?:{_NUMBER_WORD})(?:(?:\s+and\s+|[\s-]+)(?:{_NUMBER_WORD}))*\b")
 _GROUPED = re.compile(r"(?<![\d,])\d{1,3}(?:,\d{3})+(?!\d)")
 _HAN_ONE = "\u3400-\u4dbf\u4e00-\u9fff"
 _HAN_GAP = re.compile(rf"(?<=[{_HAN_ONE}]) +| +(?=[{_HAN_ONE}])")
@@ -71,7 +71,11 @@ def fold(text: str) -> str:
 def _fold_mark(text: str, index: int) -> str:
     """Turn what is neither letter, digit nor mark into a space; keep a decimal point."""
     character = text[index]
-    if character in ".:" and text[index - 1 : index].isdigit() and text[index + 1 : index + 2].isdigit():
+    if (
+        character in ".:"
+        and text[index - 1 : index].isdigit()
+        and text[index + 1 : index + 2].isdigit()
+    ):
         return character
     if character in "'’" and text[index - 1 : index].isalpha():
         return ""

@@ -68,7 +68,9 @@ def _dump(run: Run) -> bytes:
 def load_run(folder: Path) -> Run:
     """Read a run folder's run.yaml; raise UsageError or StoreError in one line if it can't be."""
     if not (folder / RUN).is_file():
-        raise UsageError(f"no run in {folder}: it has no {RUN} (give a folder such as runs/<run-id>)")
+        raise UsageError(
+            f"no run in {folder}: it has no {RUN} (give a folder such as runs/<run-id>)"
+        )
     return check_record(Run, read_yaml(folder / RUN, "RUN"), str(folder / RUN))
 
 

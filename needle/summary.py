@@ -51,9 +51,7 @@ def describe_plan(prepared: Prepared) -> str:
         money = "costs nothing"
     elif record["money"]:
         money = f"at most {record['money']['at_most']:,.2f} {record['money']['currency']}"
-    texts = ", ".join(
-        f"{note.name} ({language})" for language, note in run.haystacks.items()
-    )
+    texts = ", ".join(f"{note.name} ({language})" for language, note in run.haystacks.items())
     return "\n".join(
         (
             f"{run.model.name} at {run.model.endpoint}, {window}",
@@ -86,4 +84,3 @@ def describe_recall(heatmap: Heatmap) -> str:
         f"{heatmap.model} {_LANGUAGE[heatmap.language]}{simulated}: {recall} of "
         f"{heatmap.scored} scored replies; left out: {left or 'none'}"
     )
-

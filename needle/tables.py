@@ -62,7 +62,9 @@ def _without_trial(score: Mapping[str, Any]) -> dict[str, Any]:
 def _flatten(line: Mapping[str, Any]) -> dict[str, Any]:
     import json
 
-    row = {name: value for name, value in line.items() if name not in ("failure", "cost", "needles")}
+    row = {
+        name: value for name, value in line.items() if name not in ("failure", "cost", "needles")
+    }
     row["needles"] = json.dumps(line["needles"], ensure_ascii=False)
     failure, cost = line["failure"] or {}, line["cost"] or {}
     for name in ("kind", "status", "message", "permanent"):

@@ -33,10 +33,7 @@ _RANKS = "https://openaipublic.blob.core.windows.net/encodings/{name}.tiktoken"
 # whatever stands around them. The apostrophe is not among them: o200k_base keeps "word's"
 # together. Letters are those of scripts that Unicode has held since 3.2, so that every
 # library's tables agree on them.
-_LETTER = (
-    "A-Za-zÀ-ÖØ-öø-ʯЀ-ҁҊ-ԓ"
-    "\u3041-\u3096\u30a1-\u30fa\u3400-\u4db5\u4e00-\u9fa5\uac00-\ud7a3"
-)
+_LETTER = "A-Za-zÀ-ÖØ-öø-ʯЀ-ҁҊ-ԓ\u3041-\u3096\u30a1-\u30fa\u3400-\u4db5\u4e00-\u9fa5\uac00-\ud7a3"
 _SIGN = ' \t\r\n\u3000.,;:!?"()，。！？；：、“”（）《》…—'
 _CUT = re.compile(f"(?<=[{_LETTER}])(?=[{_SIGN}])")
 _ANYWHERE = re.compile("")
@@ -173,7 +170,9 @@ def _load_hf(path: Path) -> Counting:
 
     cut = _CUT if _cuts_at_signs(tokenizer) else None
     digest = hashlib.sha256(path.read_bytes()).hexdigest()[:12]
-    return Counting(name=f"{path.parent.name or path.stem}/{path.name}@{digest}", count=count, cut=cut)
+    return Counting(
+        name=f"{path.parent.name or path.stem}/{path.name}@{digest}", count=count, cut=cut
+    )
 
 
 def _cuts_at_signs(tokenizer: Any) -> bool:
@@ -182,8 +181,12 @@ def _cuts_at_signs(tokenizer: Any) -> bool:
     Only splitting by a pattern counts: what a model without a pre-tokenizer merges over a
     space can't be told from samples.
     """
-    kinds = set(re.findall(r'"type":"(\w+)"', json.dumps(json.loads(tokenizer.to_str()).get(
-        "pre_tokenizer"), separators=(",", ":"))))
+    kinds = set(
+        re.findall(
+            r'"type":"(\w+)"',
+            json.dumps(json.loads(tokenizer.to_str()).get("pre_tokenizer"), separators=(",", ":")),
+        )
+    )
     if not kinds & {"Split", "ByteLevel", "BertPreTokenizer", "Whitespace", "Punctuation"}:
         return False
     for left in ("word", "Zürich", "слово", "我们", "かな", "한글"):
@@ -200,5 +203,3 @@ def _cuts_at_signs(tokenizer: Any) -> bool:
 
 def _one_line(error: Exception) -> str:
     return " ".join(str(error).split())[:200]
-
-

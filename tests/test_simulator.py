@@ -1,23 +1,20 @@
 import asyncio
 import json
-import os
 import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx2
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from needle import replies
 from needle.errors import UsageError
-from needle.faults import Faults, draw_fault, parse_faults
+from needle.faults import Faults, parse_faults
+from needle.replies import MODELS
 from needle.simulator import create_app, running, serve
 from needle.surfaces import draw, recall
 from needle.tokens import load_counting
@@ -28,20 +25,23 @@ NOT_SAID = "The document does not mention this."
 FILLER = "It rained on the old road all day, and nobody came by. "
 
 # What `needle simulate` does, for the tests of the process itself.
-SIMULATE = (
-    sys.executable,
-    "-c",
-    "import sys\n"
-    "from needle.faults import parse_faults\n"
-    "from needle.simulator import serve\n"
-    "said = dict(o.removeprefix('--').partition('=')[::2] for o in sys.argv[1:])\n"
-    "window = int(said['window']) if 'window' in said else None\n"
-    "serve(int(said['port']), int(said['seed']), window, parse_faults(said.get('faults', '')),\n"
-    "      said.get('key'), 'with-parent' in said, float(said.get('latency', 0)))\n",
-)
+PROGRAM = """
+import sys
+from needle.faults import parse_faults
+from needle.simulator import serve
+said = dict(option.removeprefix("--").partition("=")[::2] for option in sys.argv[1:])
+window = int(said["window"]) if "window" in said else None
+faults = parse_faults(said.get("faults", ""))
+serve(int(said["port"]), int(said["seed"]), window, faults, said.get("key"), "with-parent" in said)
+"""
+SIMULATE = (sys.executable, "-c", PROGRAM)
+PARENT = """
+import subprocess, sys
+subprocess.Popen(sys.argv[1:], stdin=subprocess.PIPE).wait()
+"""
 
 
-def body(text: str = f"{FACT}\n\n{QUESTION}", model: str = "sim/reader", **more: Any) -> Any:
+def body(text: str = f"{FACT}\n\n{QUESTION}", model: Any = "sim/reader", **more: Any) -> Any:
     return {"model": model, "messages": [{"role": "user", "content": text}], **more}
 
 
@@ -101,7 +101,7 @@ async def test_content_may_come_in_parts() -> None:
 @pytest.mark.parametrize("tokens", [1, 5, 12])
 async def test_a_reply_obeys_its_budget(name: str, tokens: int) -> None:
     """A reply longer than the tokens asked for is cut to them, and says so."""
-    response = await ask(body(**{name: tokens}))
+    response = await ask(body() | {name: tokens})
     assert response.json()["choices"][0]["finish_reason"] == "length"
     assert FACT.startswith(said(response))
     assert response.json()["usage"]["completion_tokens"] == tokens
@@ -217,69 +217,24 @@ async def test_middle_finds_as_its_surface_declares() -> None:
 async def test_a_request_of_ten_megabytes_is_answered() -> None:
     """A request of 10 MB is read and answered; the list of models answers meanwhile."""
     prompt = f"{FILLER * 90_000}{FACT} {FILLER * 90_000}\n\n{QUESTION}"
-    async with client() as opened:
+    async with client(window=4_000_000) as opened:
         data = json.dumps(body(prompt)).encode()
         assert len(data) > 9_800_000
         asked = asyncio.create_task(opened.post("/chat/completions", content=data))
+        meanwhile = 0
         while not asked.done():
+            await asyncio.sleep(0)
             assert (await opened.get("/models")).status_code == 200
-            if not asked.done():
-                break
+            meanwhile += not asked.done()
+        assert meanwhile > 10
         assert said(await asked) == FACT
-
-
-def test_parses_faults() -> None:
-    """Faults are read by name; what is not named is 0."""
-    assert parse_faults("") == Faults()
-    assert parse_faults("rate_limit=0.1, drop=0.05,") == Faults(rate_limit=0.1, drop=0.05)
-    assert parse_faults("filter=1") == Faults(filter=1.0)
-
-
-@pytest.mark.parametrize(
-    ("text", "words"),
-    [
-        ("rate_limt=0.1", "unknown fault 'rate_limt' (--faults): use rate_limit, "),
-        ("drop=2", "drop must be a rate within 0-1, got '2' (--faults)"),
-        ("drop=-0.1", "got '-0.1'"),
-        ("drop=nan", "got 'nan'"),
-        ("drop", "got ''"),
-        ("drop=0.1,drop=0.2", "drop is given twice"),
-        ("drop=0.6,stall=0.6", "sum to 1.2"),
-    ],
-)
-def test_names_a_wrong_fault(text: str, words: str) -> None:
-    """A misspelt fault, a wrong rate or too large a sum is one line that names it."""
-    with pytest.raises(UsageError) as caught:
-        parse_faults(text)
-    assert words in str(caught.value)
-    assert "\n" not in str(caught.value)
-
-
-def test_faults_come_at_their_rates() -> None:
-    """Over many prompts each fault comes as often as its rate says."""
-    faults = Faults(rate_limit=0.2, stall=0.1, filter=0.15, filter_400=0.05)
-    drawn = [draw_fault(faults, 1, f"prompt {number}", 0) for number in range(20_000)]
-    for name, rate in [("rate_limit", 0.2), ("stall", 0.1), ("filter", 0.15), (None, 0.5)]:
-        assert drawn.count(name) / 20_000 == pytest.approx(rate, abs=0.015)
-
-
-@given(st.integers(), st.text(), st.integers(0, 9))
-def test_filters_last_and_draws_repeat(seed: int, digest: str, asked: int) -> None:
-    """A filtered prompt is filtered each time it is asked, and any draw can be repeated."""
-    faults = Faults(filter=0.3, filter_400=0.3, drop=0.2)
-    first = draw_fault(faults, seed, digest, 0)
-    later = draw_fault(faults, seed, digest, asked)
-    assert later == draw_fault(faults, seed, digest, asked)
-    assert (first in ("filter", "filter_400")) == (later in ("filter", "filter_400"))
 
 
 async def test_a_retry_may_pass() -> None:
     """A prompt that met a passing fault is answered when it is asked often enough."""
     async with client(faults=Faults(error_503=0.9), seed=1) as opened:
-        statuses = []
-        for _ in range(60):
-            statuses.append((await opened.post("/chat/completions", json=body())).status_code)
-    assert set(statuses) == {200, 503}
+        replies = [await opened.post("/chat/completions", json=body()) for _ in range(60)]
+    assert {reply.status_code for reply in replies} == {200, 503}
 
 
 @pytest.mark.parametrize(
@@ -415,34 +370,18 @@ def test_prints_one_line_and_ends_quietly_on_interrupt() -> None:
 
 def test_ends_with_the_process_that_started_it() -> None:
     """With its parent killed, the endpoint ends by itself."""
+    options = ("--port=0", "--seed=0", "--with-parent")
     parent = subprocess.Popen(
-        [
-            sys.executable,
-            "-c",
-            "import subprocess, sys, time\n"
-            "child = subprocess.Popen(sys.argv[1:], stdin=subprocess.PIPE)\n"
-            "print(child.pid, flush=True)\n"
-            "time.sleep(60)\n",
-            *SIMULATE,
-            "--port=0",
-            "--seed=0",
-            "--with-parent",
-        ],
-        stdout=subprocess.PIPE,
-        text=True,
+        [sys.executable, "-c", PARENT, *SIMULATE, *options], stdout=subprocess.PIPE
     )
     assert parent.stdout is not None
-    child = int(parent.stdout.readline())
-    assert parent.stdout.readline().startswith("serving on ")
+    assert parent.stdout.readline().startswith(b"serving on ")
     parent.kill()
-    parent.wait()
-    assert parent.stdout.read() == ""  # the end of the pipe: its last holder is gone
-    parent.stdout.close()
-    with suppress(ProcessLookupError):
-        os.kill(child, 0)
+    rest, _ = parent.communicate(timeout=10)  # until the pipe's last holder, the endpoint, is gone
+    assert rest == b""
 
 
 def test_models_are_those_of_the_surfaces() -> None:
     """Every model's surface is declared, and so its recall is known at any cell."""
-    for model in replies.MODELS.values():
+    for model in MODELS.values():
         assert 0 <= recall(model.surface, 1_000, 50, model.window) <= 1
