@@ -43,7 +43,7 @@ class Commands(click.Group):
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="needle")
 def cli() -> None:
-    """Put a needle into English and Chinese haystacks, and see which models find it.
+    r"""Put a needle into English and Chinese haystacks, and see which models find it.
 
     \b
     needle run --model moonshot-v1-128k     from a model's name to two heatmaps

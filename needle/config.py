@@ -21,7 +21,9 @@ TASKS = ("single",)
 
 def _read_length(value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, int | str):
-        raise ValueError(f"length must be a number such as 8000, 8k or 1M, got {value!r}")
+        raise ValueError(  # noqa: TRY004 - pydantic reports value errors alone
+            f"length must be a number such as 8000, 8k or 1M, got {value!r}"
+        )
     try:
         length = parse_length(str(value))
     except ValueError as error:

@@ -20,12 +20,13 @@ _OVERFLOW = re.compile(
 )
 _FILTER = re.compile(
     r"content_filter|content_policy|content management policy|data_inspection_failed"
-    r"|considered high risk|inappropriate content|sensitive (?:content|words?)|敏感|content exists risk",
+    r"|considered high risk|inappropriate content|sensitive (?:content|words?)|敏感"
+    r"|content exists risk",
     re.IGNORECASE,
 )
 _NO_BALANCE = re.compile(
-    r"exceeded_current_quota|insufficient_quota|insufficient.{0,12}balance|balance is (?:too low|not)"
-    r"|credit balance|arrearage|欠费|余额不足|account is suspended|billing_hard_limit",
+    r"exceeded_current_quota|insufficient_quota|insufficient.{0,12}balance"
+    r"|balance is (?:too low|not)|credit balance|arrearage|欠费|余额不足|account is suspended|billing_hard_limit",
     re.IGNORECASE,
 )
 _BAD_KEY = re.compile(

@@ -11,6 +11,7 @@ from needle.errors import UsageError
 
 Record = TypeVar("Record")
 
+_SHOWN = 60  # characters of a wrong value
 _PACKAGE = Path(__file__).resolve().parent
 
 
@@ -88,7 +89,7 @@ def describe_fault(error: ValidationError, shape: type, place: str) -> str:
         return f"{fault['loc'][-1]!r} is missing ({place}: {where})"
     message = fault["msg"].removeprefix("Value error, ").removeprefix("Input ")
     value = repr(fault["input"])
-    shown = value if len(value) <= 60 else value[:57] + "..."
+    shown = value if len(value) <= _SHOWN else value[:_SHOWN] + "..."
     if fault["type"] == "value_error":
         named = f"{where} {message}" if message.startswith("must") else message
         return f"{named} ({place}: {where})"

@@ -72,7 +72,7 @@ def make_plan(settings: Settings, materials: Sequence[Material]) -> Plan:
     """
     room = _room(settings, materials)
     grid = make_grid(settings.grid, room)
-    _refuse_beyond(grid, settings, room)
+    _refuse_beyond(settings, room)
     trials: list[Trial] = []
     same_place: list[SamePlace] = []
     repeats: list[Repeats] = []
@@ -113,7 +113,7 @@ def _hanzi_room(settings: Settings, material: Material, room: int) -> int:
     return most
 
 
-def _refuse_beyond(grid: Grid, settings: Settings, room: int | None) -> None:
+def _refuse_beyond(settings: Settings, room: int | None) -> None:
     typed = settings.grid.lengths
     if typed is None or room is None:
         return

@@ -6,7 +6,7 @@ Everything goes to standard error; standard output is for what a command is aske
 import sys
 import time
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, Self, TextIO
 
 from needle.cells import Scored, make_cells
 from needle.grid import format_length
@@ -117,7 +117,7 @@ class PlainWatch:
         """See ``runner.Watch``."""
         print(sentence, file=self._stream, flush=True)
 
-    def __enter__(self) -> "PlainWatch":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -169,7 +169,7 @@ class LiveWatch:
             lines.append(Text(self._said, style="yellow"))
         return Group(*maps, *lines)
 
-    def __enter__(self) -> "LiveWatch":
+    def __enter__(self) -> Self:
         self._live.start()
         return self
 

@@ -22,20 +22,16 @@ _MYRIADS = {"万": 10_000, "亿": 100_000_000}
 _MIXED_NUMBER = re.compile(r"(\d+(?:\.\d+)?)([百千万亿])")
 _CHINESE_NUMBER = re.compile(f"[{''.join([*_DIGITS, *_UNITS, *_MYRIADS])}]+")
 
-_SMALL = dict(
-    zip(
-        ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen"],
-        range(20),
-        strict=True,
-    )
-)
-_TENS = dict(
-    zip(
-        ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"],
-        range(20, 100, 10),
-        strict=True,
-    )
-)
+_SMALL = {
+    **dict(zip(("zero", "one", "two", "three", "four", "five"), range(6), strict=True)),
+    **dict(zip(("six", "seven", "eight", "nine", "ten", "eleven"), range(6, 12), strict=True)),
+    **dict(zip(("twelve", "thirteen", "fourteen", "fifteen"), range(12, 16), strict=True)),
+    **dict(zip(("sixteen", "seventeen", "eighteen", "nineteen"), range(16, 20), strict=True)),
+}
+_TENS = {
+    **dict(zip(("twenty", "thirty", "forty", "fifty"), range(20, 60, 10), strict=True)),
+    **dict(zip(("sixty", "seventy", "eighty", "ninety"), range(60, 100, 10), strict=True)),
+}
 _SCALES = {"hundred": 100, "thousand": 1_000, "million": 1_000_000}
 _NUMBER_WORD = "|".join([*_SMALL, *_TENS, *_SCALES])
 _ENGLISH_NUMBER = re.compile(rf"\b(?:{_NUMBER_WORD})(?:(?:\s+and\s+|[\s-]+)(?:{_NUMBER_WORD}))*\b")

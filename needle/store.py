@@ -127,14 +127,16 @@ class Log:
         )
         before = self._file.seek(0, os.SEEK_END)
         try:
-            written = self._file.write(data)
-            if written != len(data):
-                raise OSError(28, "no space left on device")
+            self._write(data)
             if sync:
                 os.fsync(self._file.fileno())
         except OSError as error:
             self._file.truncate(before)
             raise _cant(f"write to {self.path}", error, "the run is resumable") from error
+
+    def _write(self, data: bytes) -> None:
+        while data:
+            data = data[self._file.write(data) :]
 
     def close(self) -> None:
         """Close the file."""

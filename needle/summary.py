@@ -52,17 +52,17 @@ def describe_plan(prepared: Prepared) -> str:
     elif record["money"]:
         money = f"at most {record['money']['at_most']:,.2f} {record['money']['currency']}"
     texts = ", ".join(f"{note.name} ({language})" for language, note in run.haystacks.items())
-    return "\n".join(
-        (
-            f"{run.model.name} at {run.model.endpoint}, {window}",
-            f"  {len(lengths)} lengths ({_shorten(lengths)} {run.unit}) x "
-            f"{len(run.grid.depths)} depths x {' and '.join(_LANGUAGE[x] for x in run.languages)}"
-            f" x {_count(run.replicates, 'replicate')}",
-            f"  needle {run.needles[run.languages[0]][0].name}, haystack {texts}",
-            f"  {record['trials']:,} trials{merged}: {record['prompt_tokens']:,} tokens in "
-            f"({run.tokenizer}), at most {record['reply_tokens_at_most']:,} out; {money}",
-        )
+    grid = (
+        f"  {len(lengths)} lengths ({_shorten(lengths)} {run.unit}) x "
+        f"{len(run.grid.depths)} depths x {' and '.join(_LANGUAGE[x] for x in run.languages)}"
+        f" x {_count(run.replicates, 'replicate')}"
     )
+    size = (
+        f"  {record['trials']:,} trials{merged}: {record['prompt_tokens']:,} tokens in "
+        f"({run.tokenizer}), at most {record['reply_tokens_at_most']:,} out; {money}"
+    )
+    needle = f"  needle {run.needles[run.languages[0]][0].name}, haystack {texts}"
+    return "\n".join((f"{run.model.name} at {run.model.endpoint}, {window}", grid, needle, size))
 
 
 def _shorten(lengths: list[str]) -> str:
