@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import platformdirs
@@ -65,18 +66,22 @@ def _load(name: str) -> dict[Language, Haystack]:
             f"no haystack {name!r} (--haystack): give one of {', '.join(names)}, one that "
             f"needle haystacks fetch brings, or a folder of .txt or .md files"
         )
-    title = folder.resolve().name
+    folder = folder.resolve()
     parts = {language: folder / language for language in LANGUAGES if (folder / language).is_dir()}
-    if parts:
-        return {language: read_folder(path, title, language) for language, path in parts.items()}
-    haystack = read_folder(folder, title, "en")
-    language = tell_language(haystack)
-    return {language: Haystack(title, language, haystack.files, haystack.sha256, haystack.source)}
+    if not parts:
+        haystack = read_folder(folder, folder.name, "en", source=str(folder))
+        language = tell_language(haystack)
+        return {language: replace(haystack, language=language)}
+    return {
+        language: read_folder(path, folder.name, language, source=str(folder))
+        for language, path in parts.items()
+    }
 
 
-def read_folder(folder: Path, name: str, language: Language) -> Haystack:
+def read_folder(folder: Path, name: str, language: Language, source: str | None = None) -> Haystack:
     """Read a folder's .txt and .md files, sorted by their paths, and those of folders in it.
 
+    ``source`` is what finds the haystack again: its name, or the folder that the user gave.
     Raises UsageError if a file is not text or there is no text at all.
     """
     paths = sorted(
@@ -100,7 +105,7 @@ def read_folder(folder: Path, name: str, language: Language) -> Haystack:
             f"the haystack {folder} is empty (--haystack): "
             f"it needs at least one .txt or .md file with text in it"
         )
-    return Haystack(name, language, files, digest_files(files), str(folder))
+    return Haystack(name, language, files, digest_files(files), source or name)
 
 
 def digest_files(files: tuple[tuple[str, str], ...]) -> str:

@@ -26,7 +26,8 @@ _FILTER = re.compile(
 )
 _NO_BALANCE = re.compile(
     r"exceeded_current_quota|insufficient_quota|insufficient.{0,12}balance"
-    r"|balance is (?:too low|not)|credit balance|arrearage|欠费|余额不足|account is suspended|billing_hard_limit",
+    r"|balance is (?:too low|not)|credit balance|arrearage|欠费|余额不足"
+    r"|account is suspended|billing_hard_limit",
     re.IGNORECASE,
 )
 _BAD_KEY = re.compile(

@@ -9,6 +9,7 @@ import re
 import sys
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -89,6 +90,18 @@ def clean_text(text: str, families: Families, weight: str = "normal") -> str:
     return "".join(_clean_character(character, families, weight) for character in text)
 
 
+@contextmanager
+def quiet_search() -> Iterator[None]:
+    """Keep matplotlib from telling the terminal that a family has no bold face."""
+    log = logging.getLogger("matplotlib.font_manager")
+    level = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        log.setLevel(level)
+
+
 def measure_text(text: str, families: Families, size: float, weight: str = "normal") -> float:
     """Return the width in inches of a line of text, of a size in points."""
     type_ = FontProperties(family=list(families), size=size, weight=weight)
@@ -156,18 +169,19 @@ def _has(family: str, weight: str, character: str) -> bool:
 
 def _open(family: str, weight: str = "normal") -> Any | None:
     """Open the very face that matplotlib takes for a family, None if it can't be had."""
+    wanted = FontProperties(family=[family], weight=weight)
     try:
-        place = font_manager.findfont(
-            FontProperties(family=[family], weight=weight), fallback_to_default=False
-        )
-        return font_manager.get_font(place)
+        with quiet_search():
+            return font_manager.get_font(font_manager.findfont(wanted, fallback_to_default=False))
     except _BROKEN:
         return None
 
 
 def _writes_chinese(family: str) -> bool:
     face = _open(family)
-    return face is not None and all(face.get_char_index(ord(sign)) for sign in _PROBE)
+    glyphs = {face.get_char_index(ord(sign)) for sign in _PROBE} if face is not None else set()
+    # a last-resort font has one and the same box for all characters of a block
+    return 0 not in glyphs and len(glyphs) == len(_PROBE)
 
 
 @lru_cache(maxsize=1)

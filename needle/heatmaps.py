@@ -105,18 +105,14 @@ def build_figure(heatmap: Heatmap) -> Figure:
 @contextmanager
 def _plain_style(families: Families) -> Iterator[None]:
     """Draw by matplotlib's own defaults, whatever the user's matplotlibrc says."""
-    with style.context(
-        [
-            "default",
-            {
-                "font.family": list(families),
-                "text.parse_math": False,  # a dollar sign in a name is a dollar sign
-                "hatch.linewidth": 0.9,
-                "svg.fonttype": "path",
-                "svg.hashsalt": "needle",
-            },
-        ]
-    ):
+    own = {
+        "font.family": list(families),
+        "text.parse_math": False,  # a dollar sign in a name is a dollar sign
+        "hatch.linewidth": 0.9,
+        "svg.fonttype": "path",
+        "svg.hashsalt": "needle",
+    }
+    with style.context(["default", own]), fonts.quiet_search():
         yield
 
 
@@ -268,7 +264,7 @@ def _write_ticks(
 ) -> None:
     """Write lengths and depths, as many as there is room for."""
     turn: dict[str, Any] = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"}
-    columns = _thin(len(lengths), sheet.map_width, 1.6 * _SMALL / _POINTS if turned else 0)
+    columns = _thin(len(lengths), sheet.map_width, 1.9 * _SMALL / _POINTS if turned else 0)
     rows = _thin(len(depths), sheet.map_height, 1.1 * _SMALL / _POINTS)
     below, beside = [lengths[i] for i in columns], [depths[i] for i in rows]
     axes.set_xticks([i + 0.5 for i in columns], below, fontsize=_SMALL, **turn if turned else {})

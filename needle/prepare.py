@@ -14,7 +14,7 @@ from needle.config import (
     repeats_needles,
     wish_grid,
 )
-from needle.corpus import find_haystacks, list_haystacks
+from needle.corpus import find_haystacks
 from needle.errors import UsageError
 from needle.grid import GridWish
 from needle.keys import digest
@@ -81,7 +81,7 @@ def prepare(recipe: Recipe, told_language: bool, model_name: str, date: str) -> 
 
 def prepare_again(run: Run) -> Prepared:
     """Prepare a run anew from its run.yaml; raise UsageError if its haystack has changed."""
-    names = tuple(dict.fromkeys(_find_name(note) for note in run.haystacks.values()))
+    names = tuple(dict.fromkeys(note.source for note in run.haystacks.values()))
     haystacks = find_haystacks(names)
     for language, note in run.haystacks.items():
         if language not in haystacks or haystacks[language].sha256 != note.sha256:
@@ -104,12 +104,6 @@ def prepare_again(run: Run) -> Prepared:
         reply_tokens=run.reply_tokens,
     )
     return Prepared(run, make_plan(settings, materials), haystacks, _notes(run))
-
-
-def _find_name(note: HaystackNote) -> str:
-    """Return a haystack's name if it is shipped or fetched, else its folder."""
-    known = {name for name, _, _ in list_haystacks()}
-    return note.name if note.name in known else note.source
 
 
 def _describe(

@@ -31,14 +31,15 @@ def _ask(text: str, question: str) -> str:
 
 def build_messages(trial: Trial, template: Template, passage: str) -> list[Message]:
     """Build a trial's messages from the text of its replicate's passage."""
-    (before, after), _ = split_template(template, trial.needle.question)
-    parts = plant(trial.position, trial.cut, "".join(trial.needle.facts), template.separator)
-    context = "".join(
-        passage[part.start : part.end] if isinstance(part, Slice) else part for part in parts
+    question = trial.needle.question
+    (before, after), _ = split_template(template, question)
+    planted = plant(trial.position, trial.cut, "".join(trial.needle.facts), template.separator)
+    # One join: a prompt may be megabytes long, and each further copy costs milliseconds.
+    filled = "".join(
+        passage[part.start : part.end] if isinstance(part, Slice) else part
+        for part in (before, *planted, after)
     )
     return [
-        {"role": role, "content": before + context + after}
-        if CONTEXT in content
-        else {"role": role, "content": _ask(content, trial.needle.question)}
+        {"role": role, "content": filled if CONTEXT in content else _ask(content, question)}
         for role, content in template.messages
     ]

@@ -213,8 +213,9 @@ def running(
         "seed": seed,
         "window": window,
         "faults": faults or None,
+        "key": key,
+        "latency": latency_s or None,
     }
-    options |= {"key": key, "latency": latency_s or None}
     said = [f"--{name}={value}" for name, value in options.items() if value is not None]
     with tempfile.TemporaryFile() as errors:
         process = subprocess.Popen(  # noqa: S603 - our own command
@@ -228,11 +229,10 @@ def running(
             assert process.stdout is not None  # noqa: S101 - it is a pipe
             line = process.stdout.readline().decode().strip()
             if not line.startswith(READY):
-                process.wait(_ENDING_S)
+                _end(process)
                 errors.seek(0)
-                lines = errors.read().decode(errors="replace").split("\n")
-                words = " ".join(lines).split()
-                raise UsageError(f"the simulated endpoint did not start: {' '.join(words)}")
+                words = " ".join(errors.read().decode(errors="replace").split())
+                raise UsageError(f"the simulated endpoint did not start: {words}")
             yield line.removeprefix(READY)
         finally:
             _end(process)

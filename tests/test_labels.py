@@ -1,0 +1,157 @@
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from needle.labels import find_marks, make_labels, mark_cell, write_depths, write_lengths
+from needle.types import VERDICTS, Cell, Grid, Heatmap, Language, Verdict
+
+
+def make_heatmap(**changes: Any) -> Heatmap:
+    fields: dict[str, Any] = {
+        "model": "GPT-4 128K",
+        "task": "single",
+        "language": "en",
+        "unit": "tokens",
+        "grid": Grid("default", (1000,), (0.0,)),
+        "cells": (),
+        "needle": "dolores-park",
+        "haystack": "essays",
+        "tokenizer": "o200k_base",
+        "replicates": 1,
+        "date": "2026-11-24",
+        "recall": 0.8734,
+        "scored": 121,
+        "left_out": {},
+        "passes": 0.4,
+        "simulated": False,
+    }
+    return Heatmap(**{**fields, **changes})
+
+
+def read_footer(heatmap: Heatmap, language: Language = "en") -> str:
+    return " | ".join(item for line in make_labels(heatmap, language).footer for item in line)
+
+
+def test_published_wording() -> None:
+    """The English labels are those of the published charts, word for word."""
+    labels = make_labels(make_heatmap(), "en")
+    assert labels.title == 'Pressure Testing GPT-4 128K via "Needle In A HayStack"'
+    assert labels.subtitle == (
+        "Asking GPT-4 128K To Do Fact Retrieval Across Context Lengths & Document Depth"
+    )
+    assert labels.lengths_axis == "Context Length (# Tokens)"
+    assert labels.depths_axis == "Placed Fact Document Depth"
+    assert (labels.top, labels.bottom) == ("Top Of\nDocument", "Bottom Of\nDocument")
+    assert labels.colour_bar == "Accuracy Of Retrieval"
+
+
+def test_unit_on_the_axis() -> None:
+    """The axis of lengths names the run's unit in both languages."""
+    hanzi = make_heatmap(unit="hanzi")
+    assert make_labels(hanzi, "en").lengths_axis == "Context Length (# Chinese Characters)"
+    assert make_labels(hanzi, "zh").lengths_axis == "上下文长度（汉字数）"
+    assert make_labels(make_heatmap(), "zh").lengths_axis == "上下文长度（token 数）"
+    assert "Chinese characters (tokenizer o200k_base)" in read_footer(hanzi)
+
+
+def test_footer_names_the_run() -> None:
+    """The footer says what was asked, in what text, how counted, how often and when."""
+    footer = read_footer(make_heatmap())
+    for part in ("dolores-park", "essays", "tokens of o200k_base", "2026-11-24"):
+        assert part in footer
+    assert "1 replicate (one needle in one place of the text)" in footer
+    assert "5 replicates" in read_footer(make_heatmap(replicates=5))
+    assert "task" not in footer
+    assert "task multi" in read_footer(make_heatmap(task="multi"))
+
+
+def test_footer_says_that_the_text_repeats() -> None:
+    """A haystack that is read through more than once is said to be."""
+    assert "read" not in read_footer(make_heatmap(passes=1.0))
+    assert "essays, read 2.3 times over" in read_footer(make_heatmap(passes=2.3))
+    assert "2.3 遍" in read_footer(make_heatmap(passes=2.3), "zh")
+
+
+def test_recall_beside_what_is_left_out() -> None:
+    """Recall stands beside how many trials are left out and why, the most frequent first."""
+    some = make_heatmap(left_out={"truncated": 1, "failed": 3})
+    assert "recall 87.3% of 121 scored replies" in read_footer(some)
+    assert "4 left out: 3 failed, 1 truncated" in read_footer(some)
+    assert "4 条未计入：失败 3，截断 1" in read_footer(some, "zh")
+    assert "none left out" in read_footer(make_heatmap())
+    assert "of 1 scored reply |" in read_footer(make_heatmap(scored=1))
+
+
+def test_no_recall_without_replies() -> None:
+    """Without a scored reply no number stands for recall."""
+    empty = make_heatmap(recall=None, scored=0, left_out={"not_run": 2})
+    assert "%" not in read_footer(empty)
+    assert "%" not in read_footer(empty, "zh")
+
+
+@pytest.mark.parametrize(("language", "words"), [("en", "simulated endpoint"), ("zh", "模拟端点")])
+def test_simulated_endpoint(language: Language, words: str) -> None:
+    """A simulated endpoint is named twice in its figure, and in no other."""
+    labels = make_labels(make_heatmap(simulated=True), language)
+    assert labels.simulated == words
+    assert words in labels.footer[0]
+    assert make_labels(make_heatmap(), language).simulated is None
+
+
+@pytest.mark.parametrize(
+    ("score", "verdicts", "marks"),
+    [
+        (1.0, {"found": 1}, ()),
+        (0.0, {"missed": 1}, ()),
+        (0.0, {"refused": 2}, ("refused",)),
+        (0.0, {"refused": 1, "missed": 1}, ()),
+        (0.0, {"refused": 1, "failed": 1}, ("refused", "partly")),
+        (1.0, {"found": 2, "not_run": 1}, ("partly",)),
+        (None, {"failed": 2, "truncated": 1}, ("failed",)),
+        (None, {"failed": 1, "truncated": 1}, ("truncated",)),
+        (None, {"not_run": 1, "filtered": 1}, ("filtered",)),
+        (None, {}, ("not_run",)),
+    ],
+)
+def test_marks(score: float | None, verdicts: dict[Verdict, int], marks: tuple[str, ...]) -> None:
+    """A square without a score shows its most frequent reason; one with a score, what is amiss."""
+    assert mark_cell(Cell(1000, 0.0, score, verdicts)) == marks
+
+
+@given(st.lists(st.dictionaries(st.sampled_from(VERDICTS), st.integers(0, 3))))
+def test_key_holds_what_occurs(tallies: list[dict[Verdict, int]]) -> None:
+    """The key names each mark that occurs once, and no other."""
+    cells = tuple(
+        Cell(i, 0.0, 0.0 if any(t.get(v) for v in VERDICTS[:4]) else None, t)
+        for i, t in enumerate(tallies)
+    )
+    occurring = {mark for cell in cells for mark in mark_cell(cell)}
+    for language in ("en", "zh"):
+        key = make_labels(make_heatmap(cells=cells), language).key
+        assert tuple(mark for mark, _ in key) == find_marks(cells)
+        assert {mark for mark, _ in key} == occurring
+        assert len({words for _, words in key}) == len(key)
+
+
+def test_ticks_of_lengths() -> None:
+    """Lengths are written short, and longer where short ones would be alike."""
+    assert write_lengths([1000, 10071, 100_786, 128_000]) == ["1k", "10.1k", "100.8k", "128k"]
+    assert write_lengths([500, 2_000_000]) == ["500", "2M"]
+    assert write_lengths([10_010, 10_020]) == ["10.01k", "10.02k"]
+    assert write_lengths([100_010, 100_020]) == ["100,010", "100,020"]
+
+
+def test_ticks_of_depths() -> None:
+    """Depths are whole percents where that will do; only the ends are 0% and 100%."""
+    assert write_depths([0, 7, 50.0, 100]) == ["0%", "7%", "50%", "100%"]
+    assert write_depths([0, 0.906, 50, 99.331, 100]) == ["0%", "1%", "50%", "99%", "100%"]
+    assert write_depths([0, 0.247, 99.753, 100]) == ["0%", "0.2%", "99.8%", "100%"]
+
+
+@given(st.sets(st.integers(0, 100_000), min_size=1, max_size=40))
+def test_ticks_of_depths_stay_apart(thousandths: set[int]) -> None:
+    """No two depths that differ by a thousandth of a percent are written alike."""
+    depths = sorted(x / 1000 for x in thousandths)
+    assert len(set(write_depths(depths))) == len(depths)
