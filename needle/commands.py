@@ -72,7 +72,7 @@ def run_models(
     _ask_leave([p for p, f in zip(ready, found, strict=True) if _to_pay(p, f)], yes or bool(budget))
     status = DONE
     for prepared, folder in zip(ready, found, strict=True):
-        ended = _run_one(prepared, folder, out, budget, faults)
+        ended = _run_one(prepared, folder, out, budget, again, faults)
         status = max(status, ended)
         if ended in (STOPPED, INTERRUPTED):
             break
@@ -101,13 +101,18 @@ def _ask_leave(to_pay: list[Prepared], allowed: bool) -> None:
 
 
 def _run_one(
-    prepared: Prepared, folder: Path | None, out: Path, budget: str | None, faults: str | None
+    prepared: Prepared,
+    folder: Path | None,
+    out: Path,
+    budget: str | None,
+    again: bool,
+    faults: str | None,
 ) -> int:
     if folder is not None and not _left(prepared, folder):
         click.echo(f"{folder} is finished; --again would pay for it anew", err=True)
         return _finish(folder, _settled_ending(prepared, folder))
     if folder is None:
-        folder = create_run(out, prepared.run)
+        folder = create_run(out, prepared.run, again)
     else:
         click.echo(f"going on with {folder}", err=True)
     with own_run(folder):

@@ -120,7 +120,11 @@ def _write_english(heatmap: Heatmap, key: tuple[tuple[Mark, str], ...]) -> Label
     replicates = f"{heatmap.replicates} replicates"
     if heatmap.replicates == 1:
         replicates = "1 replicate (one needle in one place of the text)"
-    passes = f", read {heatmap.passes:.1f} times over" if heatmap.passes > 1 else ""
+    passes = (
+        f", read {heatmap.passes:.1f} times over (longer ones: needle haystacks list)"
+        if heatmap.passes > 1
+        else ""
+    )
     tokenizer = f"lengths in tokens of {heatmap.tokenizer}"
     if hanzi:
         tokenizer = f"lengths in Chinese characters (tokenizer {heatmap.tokenizer})"
@@ -165,7 +169,11 @@ def _write_chinese(heatmap: Heatmap, key: tuple[tuple[Mark, str], ...]) -> Label
     replicates = f"{heatmap.replicates} 组样本"
     if heatmap.replicates == 1:
         replicates = "1 组样本（仅一个事实、一处文本）"
-    passes = f"（全文循环 {heatmap.passes:.1f} 遍）" if heatmap.passes > 1 else ""
+    passes = (
+        f"（全文循环 {heatmap.passes:.1f} 遍；更长的文本见 needle haystacks list）"
+        if heatmap.passes > 1
+        else ""
+    )
     tokenizer = f"长度按 {heatmap.tokenizer} 的 token 计"
     if hanzi:
         tokenizer = f"长度按汉字计（分词器 {heatmap.tokenizer}）"

@@ -5,7 +5,7 @@ Everything goes to standard error; standard output is for what a command is aske
 
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self, TextIO
 
 from needle.cells import Scored, make_cells
@@ -14,11 +14,15 @@ from needle.types import Asked, Cell, Failure, Language, Reply, Run, Score, Tria
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
+    from rich.text import Text
 
 _COLOURS = ("#F0496E", "#EBB839", "#0CD79F")
 _UNSCORED_SIGN = {"truncated": "✂", "filtered": "⊘", "failed": "×", "not_run": "·"}
 _LINE_EVERY_S = 10.0
-_MOST_ROWS = 18
+_LABELS = 7  # columns of the depths' labels
+_GAP = 2  # columns between two maps
+_OTHER_ROWS = 4  # the tally, what was said, and the cursor's line
+_AROUND_MAP = 2  # a map's title and its lengths
 
 
 class Tally:
@@ -35,14 +39,19 @@ class Tally:
         self.failures: dict[str, int] = {}
         self.scored: dict[Language, list[Scored]] = {language: [] for language in run.languages}
         self.began = time.monotonic()
+        self._ours_todo = self._ours_done = 0  # prompt tokens by our own count
 
-    def begin(self, todo: int, done: int) -> None:
-        """Start the clock for what is to be asked."""
-        self.todo, self.before, self.began = todo, done, time.monotonic()
+    def begin(self, todo: Sequence[Trial], before: Sequence[tuple[Trial, Score]]) -> None:
+        """Take in what came before, and start the clock for what is to be asked."""
+        self.todo, self.before, self.began = len(todo), len(before), time.monotonic()
+        self._ours_todo = sum(trial.prompt_tokens for trial in todo)
+        for trial, score in before:
+            self._place(trial, score)
 
     def add(self, trial: Trial, asked: Asked, score: Score, cost: Mapping[str, Any] | None) -> None:
         """Count one outcome."""
         self.done += 1
+        self._ours_done += trial.prompt_tokens
         if isinstance(asked.result, Reply):
             self.tokens += asked.result.endpoint_prompt_tokens or trial.prompt_tokens
             self.tokens += asked.result.completion_tokens or 0
@@ -51,6 +60,9 @@ class Tally:
             self.failures[kind] = self.failures.get(kind, 0) + 1
         if cost:
             self.money[cost["currency"]] = self.money.get(cost["currency"], 0) + cost["amount"]
+        self._place(trial, score)
+
+    def _place(self, trial: Trial, score: Score) -> None:
         self.scored[trial.language].append(
             Scored(
                 trial.replicate,
@@ -62,10 +74,11 @@ class Tally:
         )
 
     def remaining_s(self) -> float | None:
-        """Return the seconds left, by the pace so far; None before there is one."""
-        if not self.done:
+        """Return the seconds left by the pace of tokens so far; None before there is one."""
+        if not self._ours_done:
             return None
-        return (time.monotonic() - self.began) / self.done * (self.todo - self.done)
+        pace = (time.monotonic() - self.began) / self._ours_done
+        return pace * (self._ours_todo - self._ours_done)
 
     def describe(self) -> str:
         """Describe the tally in one line: count, tokens, money, failures, time left."""
@@ -98,9 +111,9 @@ class PlainWatch:
         self._stream = stream or sys.stderr
         self._last = 0.0
 
-    def begin(self, todo: int, done: int) -> None:
+    def begin(self, todo: Sequence[Trial], before: Sequence[tuple[Trial, Score]]) -> None:
         """See ``runner.Watch``."""
-        self.tally.begin(todo, done)
+        self.tally.begin(todo, before)
         self._last = time.monotonic()
 
     def show(
@@ -134,15 +147,16 @@ class LiveWatch:
 
         self.tally = Tally(run)
         self._said = ""
+        self._console = console or Console(stderr=True)
         self._live = Live(
-            console=console or Console(stderr=True),
+            console=self._console,
             get_renderable=self.render,
             refresh_per_second=4,
         )
 
-    def begin(self, todo: int, done: int) -> None:
+    def begin(self, todo: Sequence[Trial], before: Sequence[tuple[Trial, Score]]) -> None:
         """See ``runner.Watch``."""
-        self.tally.begin(todo, done)
+        self.tally.begin(todo, before)
 
     def show(
         self, trial: Trial, asked: Asked, score: Score, cost: Mapping[str, Any] | None
@@ -155,19 +169,35 @@ class LiveWatch:
         self._said = sentence
 
     def render(self) -> "RenderableType":
-        """Return what stands on the terminal now."""
+        """Return what stands on the terminal now: the maps beside each other where they fit."""
         from rich.console import Group
+        from rich.table import Table
         from rich.text import Text
 
-        run = self.tally.run
+        run, size = self.tally.run, self._console.size
+        number = len(run.languages)
+        beside = number * (_LABELS + len(run.grid.lengths) + _GAP) <= size.width
+        wide = (
+            2
+            if beside and number * (_LABELS + 2 * len(run.grid.lengths) + _GAP) <= size.width
+            else 1
+        )
+        rows = (size.height - _OTHER_ROWS) // (1 if beside else number) - _AROUND_MAP
         maps = [
-            draw_text_heatmap(run, language, make_cells(run, language, self.tally.scored[language]))
+            draw_text_heatmap(
+                run, language, make_cells(run, language, self.tally.scored[language]), rows, wide
+            )
             for language in run.languages
         ]
+        sheet: RenderableType = Group(*maps)
+        if beside:
+            table = Table.grid(padding=(0, _GAP))
+            table.add_row(*maps)
+            sheet = table
         lines = [Text(self.tally.describe(), style="bold")]
         if self._said:
             lines.append(Text(self._said, style="yellow"))
-        return Group(*maps, *lines)
+        return Group(sheet, *lines)
 
     def __enter__(self) -> Self:
         self._live.start()
@@ -177,10 +207,12 @@ class LiveWatch:
         self._live.stop()
 
 
-def draw_text_heatmap(run: Run, language: Language, cells: tuple[Cell, ...]) -> "RenderableType":
-    """Draw a heatmap in characters: two columns a cell, the document's top at the top.
+def draw_text_heatmap(
+    run: Run, language: Language, cells: tuple[Cell, ...], rows: int, wide: int
+) -> "Text":
+    """Draw a heatmap in characters, ``wide`` of them a cell, the document's top at the top.
 
-    A grid with more depths than fit shows every second, third... row.
+    A grid with more depths than there are rows shows every second, third... of them.
     """
     from rich.text import Text
 
@@ -188,25 +220,25 @@ def draw_text_heatmap(run: Run, language: Language, cells: tuple[Cell, ...]) -> 
     simulated = " · simulated endpoint" if run.model.simulated else ""
     text = Text(f"{run.model.name} · {names[language]}{simulated}\n", style="bold")
     by_place = {(cell.context_length, cell.depth_percent): cell for cell in cells}
-    step = -(-len(run.grid.depths) // _MOST_ROWS)
+    step = -(-len(run.grid.depths) // max(rows, 1))
     for depth in run.grid.depths[::step]:
         text.append(f"{depth:>5.4g}% ", style="dim")
         for length in run.grid.lengths:
-            text.append_text(_draw_cell(by_place[length, depth]))
+            text.append_text(_draw_cell(by_place[length, depth], wide))
         text.append("\n")
     first, last = format_length(run.grid.lengths[0]), format_length(run.grid.lengths[-1])
-    gap = max(1, 2 * len(run.grid.lengths) - len(first) - len(last))
-    text.append(f"       {first}{' ' * gap}{last}\n", style="dim")
+    gap = max(1, wide * len(run.grid.lengths) - len(first) - len(last))
+    text.append(f"{' ' * _LABELS}{first}{' ' * gap}{last}", style="dim")
     return text
 
 
-def _draw_cell(cell: Cell) -> "Any":
+def _draw_cell(cell: Cell, wide: int) -> "Text":
     from rich.text import Text
 
     if cell.score is None:
         unscored = max(cell.verdicts, key=lambda verdict: cell.verdicts[verdict])
-        return Text(f" {_UNSCORED_SIGN.get(unscored, '·')}", style="dim")
-    return Text("██", style=mix_colour(cell.score))
+        return Text(_UNSCORED_SIGN.get(unscored, "·").rjust(wide), style="dim")
+    return Text("█" * wide, style=mix_colour(cell.score))
 
 
 def mix_colour(score: float) -> str:

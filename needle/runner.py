@@ -41,8 +41,8 @@ AskModel = Callable[[Sequence[Message]], Awaitable[Asked]]
 class Watch(Protocol):
     """Who is told of a run's progress; never before the outcome is on disk."""
 
-    def begin(self, todo: int, done: int) -> None:
-        """Be told how many trials are to be asked, and how many are done already."""
+    def begin(self, todo: Sequence[Trial], before: Sequence[tuple[Trial, Score]]) -> None:
+        """Be told which trials are to be asked, and what came of those asked before."""
 
     def show(
         self, trial: Trial, asked: Asked, score: Score, cost: Mapping[str, Any] | None
@@ -157,7 +157,13 @@ async def _carry_out(
         body = request_body(run.model, messages, run.temperature, run.reply_tokens)
         return await ask(client, body, key, sleep=stop.sleep)
 
-    watch.begin(len(todo), len(plan.trials) - len(todo))
+    asking = {trial.key for trial in todo}
+    before = [
+        (t, score_keyword(t.key, t.needle, read_result(states[t.key])))
+        for t in plan.trials
+        if t.key not in asking
+    ]
+    watch.begin(todo, before)
     workers = max(1, min(concurrency or run.concurrency, len(todo)))
     work = _Work(
         prepared=prepared,

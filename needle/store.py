@@ -31,26 +31,32 @@ def name_run(date: str, model: str, digest: str) -> str:
 
 def find_run(out: Path, model: str, digest: str) -> Path | None:
     """Return the latest run folder of the same model and configuration, if there is one."""
-    ending = name_run("", model, digest)
+    ending = re.compile(rf"(\d{{4}}-\d\d-\d\d){re.escape(name_run('', model, digest))}(?:-(\d+))?")
     if not out.is_dir():
         return None
-    folders = sorted(path for path in out.iterdir() if path.name.endswith(ending))
-    for folder in reversed(folders):
-        if (folder / RUN).is_file() and load_run(folder).digest == digest:
-            return folder
-    return None
+    found = []
+    for folder in out.iterdir():
+        match = ending.fullmatch(folder.name)
+        if match and (folder / RUN).is_file() and load_run(folder).digest == digest:
+            found.append((match[1], int(match[2] or 1), folder))
+    return max(found)[2] if found else None
 
 
-def create_run(out: Path, run: Run) -> Path:
-    """Make a run's folder with its run.yaml; raise StoreError if that can't be done."""
+def create_run(out: Path, run: Run, again: bool = False) -> Path:
+    """Make a run's folder with its run.yaml; raise StoreError if that can't be done.
+
+    Where the folder is there already, another process has just begun the same run: it is
+    returned as it is, and its lock decides. ``again`` makes a further one beside it.
+    """
     folder = out / run.run_id
     number = 2
-    while folder.exists() and (folder / RUN).exists():
+    while again and folder.exists():
         folder = out / f"{run.run_id}-{number}"
         number += 1
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        write_whole(folder / RUN, _dump(run))
+        if not (folder / RUN).exists():
+            write_whole(folder / RUN, _dump(run))
     except OSError as error:
         raise _cant(f"make the run folder {folder}", error, "--out") from error
     return folder
