@@ -121,7 +121,7 @@ def _write_english(heatmap: Heatmap, key: tuple[tuple[Mark, str], ...]) -> Label
     if heatmap.replicates == 1:
         replicates = "1 replicate (one needle in one place of the text)"
     passes = (
-        f", read {heatmap.passes:.1f} times over (longer ones: needle haystacks list)"
+        f", read {heatmap.passes:.2f} times over (longer ones: needle haystacks list)"
         if heatmap.passes > 1
         else ""
     )
@@ -170,7 +170,7 @@ def _write_chinese(heatmap: Heatmap, key: tuple[tuple[Mark, str], ...]) -> Label
     if heatmap.replicates == 1:
         replicates = "1 组样本（仅一个事实、一处文本）"
     passes = (
-        f"（全文循环 {heatmap.passes:.1f} 遍；更长的文本见 needle haystacks list）"
+        f"（全文循环 {heatmap.passes:.2f} 遍；更长的文本见 needle haystacks list）"
         if heatmap.passes > 1
         else ""
     )

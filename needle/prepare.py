@@ -154,7 +154,7 @@ def _describe(
 def _notes(run: Run) -> tuple[str, ...]:
     notes = [
         f"{language}: the longest context reads the haystack {note.name!r} through "
-        f"{note.passes:.1f} times: its text repeats, in fresh orders "
+        f"{note.passes:.2f} times: its text repeats, in fresh orders "
         f"(needle haystacks list shows longer ones)"
         for language, note in run.haystacks.items()
         if note.passes > 1
