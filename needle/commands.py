@@ -195,24 +195,28 @@ def find_key(model: Model) -> str | None:
 
 def _finish(folder: Path, ending: Ending) -> int:
     """Draw what there is, say how it ended, and return the exit status."""
-    drawn: list[Path] = []
+    early = ending.interrupted or ending.stopped is not None
     if ending.replies or ending.failures:
-        drawn, heatmaps = draw_run(folder)
-        _print_drawn(drawn, heatmaps)
+        try:
+            _print_drawn(*draw_run(folder))
+        except NeedleError as error:
+            if not early:
+                raise
+            click.echo(f"note: {error}", err=True)  # why it stopped is what the user must read
     left = f"{ending.replies} replies, {ending.failures} failed, {ending.not_run} not run"
     click.echo(f"{folder}: {left}", err=True)
-    if ending.interrupted or ending.stopped:
+    if early:
         why = f"{ending.stopped}; " if ending.stopped else ""
         click.echo(f"needle: {why}go on with: needle resume {folder}", err=True)
-        return INTERRUPTED if ending.interrupted else _status_of(ending.stopped)
+        return INTERRUPTED if ending.interrupted else STOPPED
     if ending.failures or ending.not_run:
-        click.echo(f"ask the failed ones again with: needle resume {folder}", err=True)
+        click.echo(
+            f"ask the failed ones again with: needle resume {folder} "
+            f"(--failed for those that can't pass by themselves, too)",
+            err=True,
+        )
         return SOME_FAILED
     return DONE
-
-
-def _status_of(stopped: NeedleError | None) -> int:
-    return stopped.exit_status if stopped else STOPPED
 
 
 def _print_drawn(drawn: list[Path], heatmaps: list[Heatmap]) -> None:
