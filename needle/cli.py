@@ -43,12 +43,12 @@ class Commands(click.Group):
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="needle")
 def cli() -> None:
-    r"""Put a needle into English and Chinese haystacks, and see which models find it.
+    """Put a needle into English and Chinese haystacks, and see which models find it.
 
     \b
     needle run --model moonshot-v1-128k     from a model's name to two heatmaps
     needle plan --model moonshot-v1-128k    the same, but sends nothing
-    """
+    """  # noqa: D301 - click keeps the lines after a real \b as they are
 
 
 def run_options(command: Callable[..., Any]) -> Callable[..., Any]:

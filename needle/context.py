@@ -164,6 +164,7 @@ def read_passage(haystack: Haystack, offset: int, characters: int) -> str:
 
 
 _SENTENCE_END = re.compile(r"[.!?]+[\"')\]”’]*(?=\s)|[。！？…]+[”’」』）》〉】\"']*")
+_GOES_ON = "，、；：,;:.!?。！？…—）》〉)]"
 _NO_END_AFTER = re.compile(
     r"(?:\b(?:Mr|Mrs|Ms|Dr|Prof|St|Mt|vs|etc|cf|e\.g|i\.e|al|No|Fig|Jr|Sr|[A-Z])\.)$"
 )
@@ -172,7 +173,8 @@ _NO_END_AFTER = re.compile(
 def find_boundaries(text: str) -> "array[int]":
     """Return every place between two sentences: just after an end and its closing quotes.
 
-    A full stop of an abbreviation or initial, or before a small letter, ends no sentence.
+    A full stop of an abbreviation or initial ends no sentence, nor does any sign before a
+    small letter, a comma or another such sign (“好！”，他说).
     """
     places = array("Q")
     for match in _SENTENCE_END.finditer(text):
@@ -184,7 +186,7 @@ def find_boundaries(text: str) -> "array[int]":
 
 def _ends_sentence(text: str, start: int, end: int) -> bool:
     following = text[end : end + 40].lstrip()
-    if following[:1].islower():
+    if following[:1].islower() or text[end] in _GOES_ON:
         return False
     return text[start] != "." or not _NO_END_AFTER.search(text[max(0, start - 6) : start + 1])
 
@@ -315,6 +317,7 @@ def fit(
     Raises ValueError if no end makes it fit.
     """
     position, cut = find_place(passage, boundaries, depth_percent, shared), shared
+    last = position >= shared
     room = passage.before(shared)
     for _ in range(16):
         total = frame.apart + passage.count(frame.lay_out(position, cut))
@@ -325,5 +328,5 @@ def fit(
         cut = find_cut(passage, room)
         if cut <= 0:
             break
-        position = cut if depth_percent >= 100 else min(position, cut)  # noqa: PLR2004 - percent
+        position = cut if last else min(position, cut)
     raise ValueError(f"no end of the haystack gives {length}: the text can't be cut near enough")

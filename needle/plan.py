@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from needle.context import (
+    SHORTFALL,
     Counting,
     Fitted,
     Frame,
@@ -104,13 +105,33 @@ def _room(settings: Settings, materials: Sequence[Material]) -> int | None:
 
 
 def _hanzi_room(settings: Settings, material: Material, room: int) -> int:
-    """Return the most hanzi whose tokens are sure to fit, on every replicate's passage."""
-    most = room * 4
-    for replicate in range(len(material.needles)):
-        passage = _measure(settings, material, replicate, room, settings.tokens)
-        hanzi = settings.hanzi.count(passage.text)
-        most = min(most, int(hanzi * room / passage.total) - CHAT_OVERHEAD)
+    """Return the most hanzi whose tokens are sure to fit, on every replicate's passage.
+
+    One hanzi less than what the room in tokens ends at: a context that may hold that one
+    as well may also hold the letters after it, and these are not counted.
+    """
+    count, most = settings.hanzi.count, room * 4
+    for number, needle in enumerate(material.needles):
+        passage = _measure(settings, material, number, room, settings.tokens)
+        frame, others = _frame(material, needle, settings.tokens)
+        try:
+            cut = share_cut(passage, frame, room - SHORTFALL)
+        except ValueError as error:
+            raise UsageError(
+                f"the window of {settings.model.name} is too small: {error} tokens "
+                f"of {room:,} (--reply-tokens)"
+            ) from error
+        texts = (frame.before, frame.needle, frame.separator, frame.after, *others)
+        most = min(most, count(passage.text[:cut]) + sum(map(count, texts)) - 1)
     return most
+
+
+def _frame(material: Material, needle: Needle, counting: Counting) -> tuple[Frame, list[str]]:
+    """Return what stands around a needle and its haystack, and the other messages' contents."""
+    (before, after), others = split_template(material.template, needle.question)
+    apart = sum(map(counting.count, others))
+    facts, separator = "".join(needle.facts), material.template.separator
+    return Frame(facts, separator, before, after, apart), others
 
 
 def _refuse_beyond(settings: Settings, room: int | None) -> None:
@@ -139,6 +160,11 @@ def _measure(
         passage = Measured(text, counting, length + _SPARE)
         if passage.total >= length + _SPARE:
             return passage
+        if not passage.total and len(text) >= sum(len(file) for _, file in material.haystack.files):
+            raise UsageError(
+                f"the haystack {material.haystack.name!r} holds no {settings.unit} to count "
+                f"(--unit): use another --haystack or --unit tokens"
+            )
         characters *= 2
 
 
@@ -161,7 +187,7 @@ def _read(settings: Settings, material: Material, grid: Grid, number: int) -> _R
     needle = material.needles[number]
     passage = _measure(settings, material, number, grid.lengths[-1], settings.counting)
     _refuse_taken(passage.text, needle, material)
-    around, others = split_template(material.template, needle.question)
+    frame, others = _frame(material, needle, settings.counting)
     return _Reading(
         material=material,
         number=number,
@@ -170,13 +196,7 @@ def _read(settings: Settings, material: Material, grid: Grid, number: int) -> _R
         passage=passage,
         in_tokens=passage if settings.unit == "tokens" else Measured(passage.text, settings.tokens),
         boundaries=find_boundaries(passage.text),
-        frame=Frame(
-            needle="".join(needle.facts),
-            separator=material.template.separator,
-            before=around[0],
-            after=around[1],
-            apart=sum(map(settings.counting.count, others)),
-        ),
+        frame=frame,
         others=tuple(others),
     )
 

@@ -6,7 +6,7 @@ A run may be stopped at any instant and goes on where it was.
 import asyncio
 import signal
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -141,50 +141,48 @@ async def _carry_out(
     again_permanent: bool,
 ) -> Ending:
     run, plan = prepared.run, prepared.plan
-    outcomes, scores = Log(folder / OUTCOMES), Log(folder / SCORES)
-    states = settle_states(read_lines(folder / OUTCOMES))
-    todo = [t for t in plan.trials if not is_settled(states.get(t.key), again_permanent)]
-    _score_missing(prepared, states, folder, scores)
-    purse = Purse(budget, run.model.price, run.reply_tokens)
-    by_key = {trial.key: trial for trial in plan.trials}
-    for line in read_lines(folder / OUTCOMES):
-        if line["trial"] in by_key:
-            purse.count(by_key[line["trial"]], read_result(line), line["attempts"])
-    stop = _Stop()
-    client = open_client(run.model, key, run.timeout_s)
+    with closing(Log(folder / OUTCOMES)) as outcomes, closing(Log(folder / SCORES)) as scores:
+        states = settle_states(read_lines(folder / OUTCOMES))
+        todo = [t for t in plan.trials if not is_settled(states.get(t.key), again_permanent)]
+        _score_missing(prepared, states, folder, scores)
+        purse = Purse(budget, run.model.price, run.reply_tokens)
+        by_key = {trial.key: trial for trial in plan.trials}
+        for line in read_lines(folder / OUTCOMES):
+            if line["trial"] in by_key:
+                purse.count(by_key[line["trial"]], read_result(line), line["attempts"])
+        stop = _Stop()
+        client = open_client(run.model, key, run.timeout_s)
 
-    async def ask_model(messages: Sequence[Message]) -> Asked:
-        body = request_body(run.model, messages, run.temperature, run.reply_tokens)
-        return await ask(client, body, key, sleep=stop.sleep)
+        async def ask_model(messages: Sequence[Message]) -> Asked:
+            body = request_body(run.model, messages, run.temperature, run.reply_tokens)
+            return await ask(client, body, key, sleep=stop.sleep)
 
-    asking = {trial.key for trial in todo}
-    before = [
-        (t, score_keyword(t.key, t.needle, read_result(states[t.key])))
-        for t in plan.trials
-        if t.key not in asking
-    ]
-    watch.begin(todo, before)
-    workers = max(1, min(concurrency or run.concurrency, len(todo)))
-    work = _Work(
-        prepared=prepared,
-        folder=folder,
-        todo=iter(todo),
-        read=passage_reader(prepared),
-        ask_model=ask_model,
-        outcomes=outcomes,
-        scores=scores,
-        purse=purse,
-        stop=stop,
-        watch=watch,
-    )
-    try:
-        with _signals(stop, watch):
-            await _work_together([work.ask_on() for _ in range(workers)])
-    finally:
-        await client.close()
-        outcomes.close()
-        scores.close()
-    return _conclude(plan.trials, folder, stop)
+        asking = {trial.key for trial in todo}
+        before = [
+            (t, score_keyword(t.key, t.needle, read_result(states[t.key])))
+            for t in plan.trials
+            if t.key not in asking
+        ]
+        watch.begin(todo, before)
+        workers = max(1, min(concurrency or run.concurrency, len(todo)))
+        work = _Work(
+            prepared=prepared,
+            folder=folder,
+            todo=iter(todo),
+            read=passage_reader(prepared),
+            ask_model=ask_model,
+            outcomes=outcomes,
+            scores=scores,
+            purse=purse,
+            stop=stop,
+            watch=watch,
+        )
+        try:
+            with _signals(stop, watch):
+                await _work_together([work.ask_on() for _ in range(workers)])
+        finally:
+            await client.close()
+        return _conclude(plan.trials, folder, stop)
 
 
 async def _work_together(jobs: list[Any]) -> None:

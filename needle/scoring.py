@@ -65,7 +65,10 @@ def fold(text: str) -> str:
 
 
 def _fold_mark(text: str, index: int) -> str:
-    """Turn what is neither letter, digit nor mark into a space; keep a decimal point."""
+    """Turn what is neither letter, digit nor mark into a space; keep a decimal point.
+
+    Format characters (soft hyphens, zero-width spaces) can't be seen, and go.
+    """
     character = text[index]
     if (
         character in ".:"
@@ -75,7 +78,10 @@ def _fold_mark(text: str, index: int) -> str:
         return character
     if character in "'’" and text[index - 1 : index].isalpha():
         return ""
-    return character if unicodedata.category(character)[0] in "LNM" else " "
+    category = unicodedata.category(character)
+    if category == "Cf":
+        return ""
+    return character if category[0] in "LNM" else " "
 
 
 def _read_mixed(number: str, unit: str) -> str:

@@ -167,15 +167,21 @@ def read_lines(path: Path) -> Iterator[Line]:
             for number, line in enumerate(file, 1):
                 if not line.endswith(b"\n"):
                     return
-                try:
-                    yield json.loads(line)
-                except ValueError as error:
-                    raise StoreError(
-                        f"damaged line in {path}:{number}: mend or delete that line; "
-                        f"the others are kept"
-                    ) from error
+                yield _parse(line, f"{path}:{number}")
     except OSError as error:
         raise _cant(f"read {path}", error, "RUN") from error
+
+
+def _parse(line: bytes, place: str) -> Line:
+    try:
+        data = json.loads(line)
+        if not isinstance(data, dict) or "trial" not in data:
+            raise ValueError("not a trial's line")
+    except ValueError as error:
+        raise StoreError(
+            f"damaged line in {place}: mend or delete that line; the others are kept"
+        ) from error
+    return data
 
 
 def score_line(score: Score) -> Line:

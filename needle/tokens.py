@@ -176,11 +176,16 @@ def _load_hf(path: Path) -> Counting:
 
 
 def _cuts_at_signs(tokenizer: Any) -> bool:
-    """Tell whether a pre-tokenizer ends a piece between letters and signs of every kind.
+    """Tell whether a tokenizer ends a piece between letters and signs of every kind.
 
     Only splitting by a pattern counts: what a model without a pre-tokenizer merges over a
-    space can't be told from samples.
+    space can't be told from samples. Both sides must also give the same tokens apart as
+    together: a prefix space or a normalizer may change the beginning of each text.
     """
+
+    def encode(text: str) -> list[int]:
+        return list(tokenizer.encode(text, add_special_tokens=False).ids)
+
     kinds = set(
         re.findall(
             r'"type":"(\w+)"',
@@ -193,6 +198,8 @@ def _cuts_at_signs(tokenizer: Any) -> bool:
         for sign in _SIGN:
             for right in ("next", " next", "我", "9", "\n", "'s"):
                 text = left + sign + right
+                if encode(text) != encode(left) + encode(sign + right):
+                    return False
                 pieces = tokenizer.pre_tokenizer.pre_tokenize_str(text)
                 if not any(start == len(left) for _, (start, _) in pieces) and not (
                     sign.isspace() and any(end == len(left) for _, (_, end) in pieces)
