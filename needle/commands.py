@@ -66,8 +66,6 @@ def run_models(
             parse_budget(budget, model.price)
         if faults and not model.simulated:
             raise UsageError(f"{model.name} is not simulated (--faults): use a sim/ model")
-        for note in prepared.notes:
-            click.echo(f"note: {note}", err=True)
     found = [None if again else find_run(out, p.run.model.name, p.run.digest) for p in ready]
     _ask_leave([p for p, f in zip(ready, found, strict=True) if _to_pay(p, f)], yes or bool(budget))
     status = DONE
@@ -93,11 +91,17 @@ def _ask_leave(to_pay: list[Prepared], allowed: bool) -> None:
     """Ask once, on a terminal, before anything that may cost money is sent."""
     if not to_pay or allowed:
         return
-    for prepared in to_pay:
-        click.echo(describe_plan(prepared), err=True)
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise UsageError("this sends requests that may cost money: say --yes, or give a --budget")
+    for prepared in to_pay:
+        click.echo(describe_plan(prepared), err=True)
+        _say_notes(prepared)
     click.confirm("send them?", abort=True, err=True)
+
+
+def _say_notes(prepared: Prepared) -> None:
+    for note in prepared.notes:
+        click.echo(f"note: {note}", err=True)
 
 
 def _run_one(
@@ -116,6 +120,7 @@ def _run_one(
     else:
         click.echo(f"going on with {folder}", err=True)
     with own_run(folder):
+        _say_notes(prepared)
         ending = _carry_out(prepared, folder, budget, faults=faults)
         return _finish(folder, ending)
 
@@ -206,7 +211,7 @@ def _finish(folder: Path, ending: Ending) -> int:
     left = f"{ending.replies} replies, {ending.failures} failed, {ending.not_run} not run"
     click.echo(f"{folder}: {left}", err=True)
     if early:
-        why = f"{ending.stopped}; " if ending.stopped else ""
+        why = f"{' '.join(str(ending.stopped).split())}; " if ending.stopped else ""
         click.echo(f"needle: {why}go on with: needle resume {folder}", err=True)
         return INTERRUPTED if ending.interrupted else STOPPED
     if ending.failures or ending.not_run:

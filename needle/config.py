@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, Field
 
 from needle.errors import UsageError
 from needle.files import check_record, read_yaml, shipped
@@ -101,11 +101,11 @@ class Recipe:
     replicates: Count = 1
     seed: int = 0
     reply_tokens: Count | None = None
-    temperature: float | None = None
+    temperature: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
     base_url: str | None = None
     window: Length | None = None
     concurrency: Count | None = None
-    timeout_s: float = 600.0
+    timeout_s: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 600.0
 
     __pydantic_config__ = STRICT
 

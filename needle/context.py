@@ -158,7 +158,7 @@ def read_passage(haystack: Haystack, offset: int, characters: int) -> str:
     for text in read_passes(haystack, offset):
         read.append(text)
         length += len(text) + len(FILE_GAP)
-        if length > characters:
+        if length - len(FILE_GAP) >= characters:
             break
     return FILE_GAP.join(read)
 

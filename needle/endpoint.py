@@ -7,6 +7,8 @@ import asyncio
 import json
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -22,16 +24,18 @@ ATTEMPTS = 8
 _FIRST_WAIT = 1.0  # seconds; doubles up to the longest
 _LONGEST_WAIT = 60.0
 _CONNECT_S = 20.0
+_ABSURD = 10**12  # tokens that no endpoint can have counted
 _MESSAGE_LENGTH = 1_000  # characters of a vendor's words that are kept
 
 Sleep = Callable[[float], Awaitable[None]]
 
 
-class _Failed(Exception):  # noqa: N818 - carries a failure through tenacity
-    def __init__(self, failure: Failure, wait: float | None = None) -> None:
-        super().__init__(failure.kind)
-        self.failure = failure
-        self.wait = wait
+@dataclass(frozen=True, slots=True)
+class _Failed:
+    """A failed attempt, and what the vendor asks to wait before the next."""
+
+    failure: Failure
+    wait: float | None = None
 
 
 class Interrupted(Exception):  # noqa: N818 - a stop, not an error
@@ -95,44 +99,50 @@ async def ask(
     Waits what the vendor says, else exponentially with jitter. Never raises for what an
     endpoint does; ``Interrupted`` from the sleep ends the attempts with the last failure.
     """
-    from tenacity import AsyncRetrying, RetryError, retry_if_exception, stop_after_attempt
+    from tenacity import AsyncRetrying, retry_if_result, stop_after_attempt
 
-    started_at, began, made = _now(), time.monotonic(), 0
-    last: Failure | None = None
-    try:
-        async for attempt in AsyncRetrying(
-            retry=retry_if_exception(lambda e: isinstance(e, _Failed) and may_pass(e.failure)),
+    made, latency_s, started_at = 0, 0.0, _now()
+    last: Reply | _Failed | None = None
+
+    async def attempt() -> Reply | _Failed:
+        nonlocal made, latency_s, started_at, last
+        began, started_at = time.monotonic(), _now()
+        made += 1
+        last = await _ask_once(client, body, key)
+        latency_s = time.monotonic() - began
+        return last
+
+    # Failures are results here, not exceptions: a traceback would keep the prompt in memory.
+    with suppress(Interrupted):
+        await AsyncRetrying(
+            retry=retry_if_result(_is_passing),
             wait=_wait,
             stop=stop_after_attempt(attempts),
             sleep=sleep,
-            reraise=True,
-        ):
-            with attempt:
-                made += 1
-                started_at, began = _now(), time.monotonic()
-                try:
-                    reply = await _ask_once(client, body, key)
-                except _Failed as failed:
-                    last = failed.failure
-                    raise
-                return Asked(reply, made, time.monotonic() - began, started_at)
-    except (_Failed, Interrupted, RetryError):
-        pass
+            retry_error_callback=lambda _: None,
+        )(attempt)
     if last is None:
         raise Interrupted
-    return Asked(last, made, time.monotonic() - began, started_at)
+    result = last.failure if isinstance(last, _Failed) else last
+    return Asked(result, made, latency_s, started_at)
+
+
+def _is_passing(result: Reply | _Failed) -> bool:
+    return isinstance(result, _Failed) and may_pass(result.failure)
 
 
 def _wait(state: "RetryCallState") -> float:
     from tenacity import wait_random_exponential
 
-    error = state.outcome.exception() if state.outcome else None
-    if isinstance(error, _Failed) and error.wait is not None:
-        return error.wait
+    last = state.outcome.result() if state.outcome else None
+    if isinstance(last, _Failed) and last.wait is not None:
+        return last.wait
     return wait_random_exponential(multiplier=_FIRST_WAIT, max=_LONGEST_WAIT)(state)
 
 
-async def _ask_once(client: "AsyncOpenAI", body: dict[str, Any], key: str | None) -> Reply:
+async def _ask_once(
+    client: "AsyncOpenAI", body: dict[str, Any], key: str | None
+) -> Reply | _Failed:
     import openai
 
     try:
@@ -142,15 +152,15 @@ async def _ask_once(client: "AsyncOpenAI", body: dict[str, Any], key: str | None
         message = redact(_describe(error), key)[:_MESSAGE_LENGTH]
         failure = classify_status(error.status_code, message)
         wait = read_wait(error.response.headers, message, datetime.now(UTC))
-        raise _Failed(failure, wait) from error
-    except openai.APITimeoutError as error:
-        raise _Failed(Failure("timeout", None, "no answer in time", permanent=False)) from error
+        return _Failed(failure, wait)
+    except openai.APITimeoutError:
+        return _Failed(Failure("timeout", None, "no answer in time", permanent=False))
     except openai.APIConnectionError as error:
         message = redact(str(error.__cause__ or error), key)[:_MESSAGE_LENGTH]
-        raise _Failed(Failure("connection", None, message, permanent=False)) from error
-    except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+        return _Failed(Failure("connection", None, message, permanent=False))
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         message = redact(f"not a chat completion: {error}", key)[:_MESSAGE_LENGTH]
-        raise _Failed(Failure("malformed", 200, message, permanent=False)) from error
+        return _Failed(Failure("malformed", 200, message, permanent=False))
 
 
 def _describe(error: Any) -> str:
@@ -177,32 +187,49 @@ def _read_reply(text: str, request_id: str | None) -> Reply:
         raise ValueError("no choices")
     choice = choices[0]
     message = choice["message"]
-    usage = data.get("usage") or {}
-    prompt_details = usage.get("prompt_tokens_details") or {}
-    reply_details = usage.get("completion_tokens_details") or {}
+    usage = _read_part(data, "usage")
+    prompt_details = _read_part(usage, "prompt_tokens_details")
+    reply_details = _read_part(usage, "completion_tokens_details")
     return Reply(
         response=_read_content(message.get("content")),
-        reasoning=message.get("reasoning_content") or message.get("reasoning") or None,
-        finish_reason=choice.get("finish_reason"),
-        endpoint_prompt_tokens=usage.get("prompt_tokens"),
+        reasoning=_read_content(message.get("reasoning_content") or message.get("reasoning"))
+        or None,
+        finish_reason=_read_name(choice.get("finish_reason")),
+        endpoint_prompt_tokens=_read_count(usage.get("prompt_tokens")),
         cached_tokens=_first(
-            prompt_details.get("cached_tokens"),
-            usage.get("cached_tokens"),
-            usage.get("prompt_cache_hit_tokens"),
+            _read_count(prompt_details.get("cached_tokens")),
+            _read_count(usage.get("cached_tokens")),
+            _read_count(usage.get("prompt_cache_hit_tokens")),
         ),
-        completion_tokens=usage.get("completion_tokens"),
-        reasoning_tokens=reply_details.get("reasoning_tokens"),
-        served_model=data.get("model"),
-        request_id=request_id or data.get("id"),
+        completion_tokens=_read_count(usage.get("completion_tokens")),
+        reasoning_tokens=_read_count(reply_details.get("reasoning_tokens")),
+        served_model=_read_name(data.get("model")),
+        request_id=request_id or _read_name(data.get("id")),
     )
 
 
 def _read_content(content: Any) -> str:
+    """Return a text, whole or in parts; half a surrogate pair can be neither stored nor scored."""
     if content is None:
         return ""
-    if isinstance(content, str):
-        return content
-    return "".join(part.get("text", "") for part in content if part.get("type") == "text")
+    if not isinstance(content, str):
+        content = "".join(part.get("text", "") for part in content if part.get("type") == "text")
+    text: str = content
+    return text.encode(errors="replace").decode()
+
+
+def _read_part(data: dict[str, Any], name: str) -> dict[str, Any]:
+    """Return a part of what lies around an answer: one of another shape is as good as none."""
+    part = data.get(name)
+    return part if isinstance(part, dict) else {}
+
+
+def _read_count(value: Any) -> int | None:
+    return value if type(value) is int and 0 <= value < _ABSURD else None
+
+
+def _read_name(value: Any) -> str | None:
+    return value if isinstance(value, str) else None
 
 
 def _first(*values: int | None) -> int | None:

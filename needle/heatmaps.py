@@ -24,12 +24,9 @@ from matplotlib.patches import Patch, Polygon, Rectangle
 from needle import fonts
 from needle.errors import StoreError, UsageError
 from needle.fonts import Families, fit_text, measure_text, wrap_text
-from needle.labels import Labels, Mark, make_labels, mark_cell, write_depths, write_lengths
+from needle.labels import COLOURS, Labels, Mark, make_labels, mark_cell, write_depths, write_lengths
 from needle.store import write_whole
 from needle.types import Cell, Heatmap
-
-COLOURS = ("#F0496E", "#EBB839", "#0CD79F")
-"""From no fact found to all found: the published charts' colours."""
 
 FORMATS = ("png", "svg")
 DPI = 160

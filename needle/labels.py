@@ -8,6 +8,9 @@ from needle.cells import UNSCORED
 from needle.grid import format_length
 from needle.types import Cell, Heatmap, Language, Verdict
 
+COLOURS = ("#F0496E", "#EBB839", "#0CD79F")
+"""From no fact found to all found: the published charts' colours."""
+
 Mark = Verdict | Literal["partly"]
 MARKS: tuple[Mark, ...] = ("refused", "partly", "truncated", "filtered", "failed", "not_run")
 """What a square can carry beside its colour, in the order of the key.

@@ -20,6 +20,7 @@ from needle.errors import UsageError
 from needle.files import read_yaml
 from needle.grid import format_length
 from needle.models import load_vendors
+from needle.outcomes import describe_trial
 from needle.prepare import Prepared, prepare
 from needle.prompts import build_messages
 from needle.runner import passage_reader
@@ -129,37 +130,15 @@ def _prompt_record(
 ) -> dict[str, Any]:
     """Return all that is known of a trial; its key only where a model was named."""
     count = load_counting(recipe.tokenizer).count
+    unnamed = {} if recipe.model else {"trial": None, "model": None}
     return {
-        "trial": trial.key if recipe.model else None,
-        "pair": trial.pair,
-        "model": trial.model if recipe.model else None,
-        "task": trial.task,
-        "language": trial.language,
-        "layout": trial.layout,
-        "control": trial.control,
-        "replicate": trial.replicate,
-        "needle": trial.needle.name,
-        "needles": [
-            {
-                "text": fact,
-                "depth_percent": trial.depth_percent,
-                "actual_depth_percent": trial.actual_depth_percent,
-            }
-            for fact in trial.needle.facts
-        ],
+        **describe_trial(trial),
+        **unnamed,
         "question": trial.needle.question,
         "answers": [list(group) for group in trial.needle.answers],
         "separator": prepared.run.templates[trial.language].separator,
-        "haystack": trial.haystack,
         "haystack_sha256": prepared.run.haystacks[trial.language].sha256,
-        "haystack_offset": trial.haystack_offset,
         "passes": prepared.run.haystacks[trial.language].passes,
-        "unit": trial.unit,
-        "tokenizer": trial.tokenizer,
-        "context_length": trial.context_length,
-        "depth_percent": trial.depth_percent,
-        "actual_depth_percent": trial.actual_depth_percent,
-        "prompt_tokens": trial.prompt_tokens,
         "hanzi": trial.context_units if trial.unit == "hanzi" else None,
         "message_tokens": [count(message["content"]) for message in messages],
         "messages": messages,

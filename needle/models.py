@@ -124,11 +124,16 @@ def _make_model(name: str, vendor: Vendor, entry: ModelEntry) -> Model:
 
 def _strip(base_url: str) -> str:
     """Refuse what is not an address; take out a password, which must not be written down."""
-    parts = urlsplit(base_url)
+    fault = UsageError(
+        f"not an address: {base_url!r} (--base-url): use http://HOST:PORT/v1 or https://HOST/v1"
+    )
+    try:
+        parts = urlsplit(base_url)
+        _ = parts.port  # read only to be checked
+    except ValueError as error:
+        raise fault from error
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise UsageError(
-            f"not an address: {base_url!r} (--base-url): use http://HOST:PORT/v1 or https://HOST/v1"
-        )
+        raise fault
     if parts.username or parts.password or parts.query:
         raise UsageError(
             f"--base-url {parts.scheme}://{parts.hostname}... holds a user, password or query: "

@@ -21,18 +21,8 @@ _FROM_REPLY = (
 )
 
 
-def write_line(trial: Trial, asked: Asked, price: Price | None) -> Line:
-    """Return an outcome's line, with the fields of DESIGN's run folder."""
-    result = asked.result
-    reply = asdict(result) if isinstance(result, Reply) else {}
-    failure = None
-    if isinstance(result, Failure):
-        failure = {
-            "kind": result.kind,
-            "status": result.status,
-            "message": result.message,
-            "permanent": result.permanent,
-        }
+def describe_trial(trial: Trial) -> Line:
+    """Return what an outcome's line says of its trial."""
     needles = [
         {
             "text": fact,
@@ -41,7 +31,6 @@ def write_line(trial: Trial, asked: Asked, price: Price | None) -> Line:
         }
         for fact in trial.needle.facts
     ]
-    given = {name: reply.get(name) for name in _FROM_REPLY}
     return {
         "trial": trial.key,
         "pair": trial.pair,
@@ -61,7 +50,24 @@ def write_line(trial: Trial, asked: Asked, price: Price | None) -> Line:
         "depth_percent": trial.depth_percent,
         "actual_depth_percent": trial.actual_depth_percent,
         "prompt_tokens": trial.prompt_tokens,
-        **given,
+    }
+
+
+def write_line(trial: Trial, asked: Asked, price: Price | None) -> Line:
+    """Return an outcome's line, with every field of outcomes.jsonl."""
+    result = asked.result
+    reply = asdict(result) if isinstance(result, Reply) else {}
+    failure = None
+    if isinstance(result, Failure):
+        failure = {
+            "kind": result.kind,
+            "status": result.status,
+            "message": result.message,
+            "permanent": result.permanent,
+        }
+    return {
+        **describe_trial(trial),
+        **{name: reply.get(name) for name in _FROM_REPLY},
         "failure": failure,
         "attempts": asked.attempts,
         "latency_s": round(asked.latency_s, 3),

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any, Self, TextIO
 
 from needle.cells import Scored, make_cells
 from needle.grid import format_length
+from needle.labels import COLOURS
 from needle.types import Asked, Cell, Failure, Language, Reply, Run, Score, Trial
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
     from rich.text import Text
 
-_COLOURS = ("#F0496E", "#EBB839", "#0CD79F")
 _UNSCORED_SIGN = {"truncated": "✂", "filtered": "⊘", "failed": "×", "not_run": "·"}
 _LINE_EVERY_S = 10.0
 _LABELS = 7  # columns of the depths' labels
@@ -243,7 +243,7 @@ def _draw_cell(cell: Cell, wide: int) -> "Text":
 
 def mix_colour(score: float) -> str:
     """Return the published colour scale's colour of a score, as #rrggbb."""
-    low, high = (_COLOURS[0], _COLOURS[1]) if score < 0.5 else (_COLOURS[1], _COLOURS[2])  # noqa: PLR2004
+    low, high = (COLOURS[0], COLOURS[1]) if score < 0.5 else (COLOURS[1], COLOURS[2])  # noqa: PLR2004
     share = score * 2 if score < 0.5 else score * 2 - 1  # noqa: PLR2004
     channels = (
         round(int(low[i : i + 2], 16) * (1 - share) + int(high[i : i + 2], 16) * share)

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from needle.budget import Budget, Purse
 from needle.context import read_passage
-from needle.endpoint import Interrupted, ask, open_client, request_body
+from needle.endpoint import Interrupted, Sleep, ask, open_client, request_body
 from needle.errors import NeedleError, Stopped, StoreError
 from needle.failures import same_refusal
 from needle.outcomes import is_reply, is_settled, read_result, settle_states, write_line
@@ -35,7 +35,7 @@ from needle.types import Asked, Failure, Language, Message, Score, Trial
 REFUSALS_IN_A_ROW = 5
 _SAME_PASSAGES = 4  # passages kept at once: a few languages and replicates are in flight
 
-AskModel = Callable[[Sequence[Message]], Awaitable[Asked]]
+AskModel = Callable[[Sequence[Message], Sleep], Awaitable[Asked]]
 
 
 class Watch(Protocol):
@@ -153,9 +153,9 @@ async def _carry_out(
         stop = _Stop()
         client = open_client(run.model, key, run.timeout_s)
 
-        async def ask_model(messages: Sequence[Message]) -> Asked:
+        async def ask_model(messages: Sequence[Message], sleep: Sleep) -> Asked:
             body = request_body(run.model, messages, run.temperature, run.reply_tokens)
-            return await ask(client, body, key, sleep=stop.sleep)
+            return await ask(client, body, key, sleep=sleep)
 
         asking = {trial.key for trial in todo}
         before = [
@@ -222,23 +222,35 @@ class _Work:
             trial = next(self.todo, None)
             if trial is None or not self._may_send(trial):
                 return
-            reserved = self.purse.reserve(trial)
             self.in_flight += 1
             try:
-                template = self.prepared.run.templates[trial.language]
-                # Nothing keeps the messages here once the request is made: a prompt may be
-                # megabytes long, and only those in flight are to be in memory (law 9).
-                asked = await self.ask_model(build_messages(trial, template, self.read(trial)))
+                await self._ask(trial)
             except Interrupted:
-                self.purse.set_aside -= reserved
                 return
-            except asyncio.CancelledError:
-                self.purse.set_aside -= reserved
-                raise
             finally:
                 self.in_flight -= 1
-            self.purse.settle(trial, asked.result, asked.attempts, reserved)
-            self._keep(trial, asked)
+
+    async def _ask(self, trial: Trial) -> None:
+        """Ask a trial and keep what comes back; every attempt may cost as much as the first."""
+        reserved = self.purse.reserve(trial)
+
+        async def sleep(seconds: float) -> None:
+            nonlocal reserved
+            await self.stop.sleep(seconds)
+            if not self._may_send(trial):
+                raise Interrupted
+            reserved += self.purse.reserve(trial)
+
+        template = self.prepared.run.templates[trial.language]
+        try:
+            # Nothing keeps the messages here once the request is made: a prompt may be
+            # megabytes long, and only those in flight are to be in memory (law 9).
+            asked = await self.ask_model(build_messages(trial, template, self.read(trial)), sleep)
+        except (Interrupted, asyncio.CancelledError):
+            self.purse.set_aside -= reserved
+            raise
+        self.purse.settle(trial, asked.result, asked.attempts, reserved)
+        self._keep(trial, asked)
 
     def _may_send(self, trial: Trial) -> bool:
         if not self.purse.allows(trial):

@@ -7,7 +7,7 @@ import json
 import os
 import re
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +58,8 @@ def create_run(out: Path, run: Run, again: bool = False) -> Path:
         if not (folder / RUN).exists():
             write_whole(folder / RUN, _dump(run))
     except OSError as error:
+        with suppress(OSError):
+            folder.rmdir()  # where it is empty
         raise _cant(f"make the run folder {folder}", error, "--out") from error
     return folder
 
@@ -173,15 +175,11 @@ def read_lines(path: Path) -> Iterator[Line]:
 
 
 def _parse(line: bytes, place: str) -> Line:
-    try:
+    with suppress(ValueError):
         data = json.loads(line)
-        if not isinstance(data, dict) or "trial" not in data:
-            raise ValueError("not a trial's line")
-    except ValueError as error:
-        raise StoreError(
-            f"damaged line in {place}: mend or delete that line; the others are kept"
-        ) from error
-    return data
+        if isinstance(data, dict) and "trial" in data:
+            return data
+    raise StoreError(f"damaged line in {place}: mend or delete that line; the others are kept")
 
 
 def score_line(score: Score) -> Line:
