@@ -8,13 +8,11 @@ import re
 from dataclasses import dataclass
 
 from needle.errors import UsageError
-from needle.types import Failure, Price, Reply, Trial
+from needle.types import Failure, Language, Price, Reply, Trial
 
 TOKENS = "tok"
 _UNKNOWN_RATIO = 2.0  # an endpoint's tokens over ours, at the most, until it has told its own
 _SAFETY = 1.1  # over the largest ratio seen
-# A failure of these kinds may have been served and charged all the same.
-_MAY_BE_CHARGED = ("timeout", "connection", "malformed", "server")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +43,7 @@ def parse_budget(text: str, price: Price | None) -> Budget:
         )
     if price.currency != of:
         raise UsageError(
-            f"the model's price is in {price.currency}, the budget in {of} (--budget): "
+            f"the model's price is in {price.currency}, not as {text} is (--budget): "
             f"give the budget in {price.currency}, or in tokens, such as 2Mtok"
         )
     return Budget(amount, of)
@@ -61,11 +59,12 @@ class Purse:
         self.reply_tokens = reply_tokens
         self.spent = 0.0
         self.set_aside = 0.0
-        self.ratio: float | None = None
+        self._ratios: dict[Language, float] = {}
 
     def worst(self, trial: Trial) -> float:
         """Return the most that one request for a trial can cost."""
-        prompt = trial.prompt_tokens * (self.ratio * _SAFETY if self.ratio else _UNKNOWN_RATIO)
+        known = self._ratios.get(trial.language)
+        prompt = trial.prompt_tokens * (known * _SAFETY if known else _UNKNOWN_RATIO)
         return self._value(prompt, self.reply_tokens)
 
     def _value(self, prompt: float, reply: float) -> float:
@@ -80,24 +79,21 @@ class Purse:
         return self.spent + self.set_aside + self.worst(trial) <= self.budget.amount
 
     def reserve(self, trial: Trial) -> float:
-        """Set a request's worst case aside; return it, to be settled later."""
+        """Set a request's worst case aside; return it, to be released when it is counted."""
         worst = self.worst(trial)
         self.set_aside += worst
         return worst
 
-    def settle(self, trial: Trial, result: Reply | Failure, attempts: int, reserved: float) -> None:
-        """Replace what was set aside by what was spent; lost attempts count at their worst."""
+    def release(self, reserved: float) -> None:
+        """Take back what was set aside."""
         self.set_aside -= reserved
-        self.count(trial, result, attempts)
 
-    def count(self, trial: Trial, result: Reply | Failure, attempts: int) -> None:
-        """Count what an outcome has spent."""
+    def count(self, trial: Trial, result: Reply | Failure, lost_attempts: int) -> None:
+        """Count what an outcome has spent; attempts without an answer at their worst case."""
+        self.spent += self.worst(trial) * lost_attempts
         if isinstance(result, Failure):
-            charged = attempts if result.kind in _MAY_BE_CHARGED else attempts - 1
-            self.spent += self.worst(trial) * charged
             return
         prompt = result.endpoint_prompt_tokens or trial.prompt_tokens
-        if trial.prompt_tokens:
-            self.ratio = max(self.ratio or 1.0, prompt / trial.prompt_tokens)
+        ratio = prompt / trial.prompt_tokens if trial.prompt_tokens else 1.0
+        self._ratios[trial.language] = max(self._ratios.get(trial.language, 1.0), ratio)
         self.spent += self._value(prompt, result.completion_tokens or self.reply_tokens)
-        self.spent += self.worst(trial) * (attempts - 1)

@@ -67,7 +67,10 @@ def run_models(
         if faults and not model.simulated:
             raise UsageError(f"{model.name} is not simulated (--faults): use a sim/ model")
     found = [None if again else find_run(out, p.run.model.name, p.run.digest) for p in ready]
-    _ask_leave([p for p, f in zip(ready, found, strict=True) if _to_pay(p, f)], yes or bool(budget))
+    to_pay = [p for p, f in zip(ready, found, strict=True) if _to_pay(p, f)]
+    if to_pay and not (yes or budget):
+        _ask_leave(to_pay)
+        ready = [replace(prepared, notes=()) for prepared in ready]  # they are said
     status = DONE
     for prepared, folder in zip(ready, found, strict=True):
         ended = _run_one(prepared, folder, out, budget, again, faults)
@@ -87,10 +90,8 @@ def _left(prepared: Prepared, folder: Path | None) -> int:
     return sum(not is_settled(states.get(trial.key)) for trial in prepared.plan.trials)
 
 
-def _ask_leave(to_pay: list[Prepared], allowed: bool) -> None:
+def _ask_leave(to_pay: list[Prepared]) -> None:
     """Ask once, on a terminal, before anything that may cost money is sent."""
-    if not to_pay or allowed:
-        return
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise UsageError("this sends requests that may cost money: say --yes, or give a --budget")
     for prepared in to_pay:

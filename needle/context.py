@@ -317,7 +317,7 @@ def fit(
     Raises ValueError if no end makes it fit.
     """
     position, cut = find_place(passage, boundaries, depth_percent, shared), shared
-    last = position >= shared
+    last = position >= shared  # the needle then follows the end, wherever it is moved
     room = passage.before(shared)
     for _ in range(16):
         total = frame.apart + passage.count(frame.lay_out(position, cut))
@@ -328,5 +328,6 @@ def fit(
         cut = find_cut(passage, room)
         if cut <= 0:
             break
-        position = cut if last else min(position, cut)
+        last = last or cut < position
+        position = cut if last else position
     raise ValueError(f"no end of the haystack gives {length}: the text can't be cut near enough")

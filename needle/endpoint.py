@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from needle.failures import classify_status, may_pass, read_wait, redact
+from needle.failures import classify_status, may_be_charged, may_pass, read_wait, redact
 from needle.types import Asked, Failure, Message, Model, Reply
 
 if TYPE_CHECKING:
@@ -93,23 +93,30 @@ async def ask(
     key: str | None,
     sleep: Sleep = asyncio.sleep,
     attempts: int = ATTEMPTS,
+    lost: Callable[[], None] = lambda: None,
 ) -> Asked:
     """Ask once, and again while the failure may pass; return what came back in the end.
 
-    Waits what the vendor says, else exponentially with jitter. Never raises for what an
-    endpoint does; ``Interrupted`` from the sleep ends the attempts with the last failure.
+    Waits what the vendor says, else exponentially with jitter. ``lost`` is told of each
+    attempt that may have been charged though no answer came, before another one is made.
+    Never raises for what an endpoint does; ``Interrupted``, from the sleep or from ``lost``,
+    ends the attempts with the last failure.
     """
     from tenacity import AsyncRetrying, retry_if_result, stop_after_attempt
 
-    made, latency_s, started_at = 0, 0.0, _now()
+    made, lost_attempts, latency_s, started_at = 0, 0, 0.0, _now()
     last: Reply | _Failed | None = None
 
     async def attempt() -> Reply | _Failed:
-        nonlocal made, latency_s, started_at, last
+        nonlocal made, lost_attempts, latency_s, started_at, last
         began, started_at = time.monotonic(), _now()
         made += 1
         last = await _ask_once(client, body, key)
         latency_s = time.monotonic() - began
+        if isinstance(last, _Failed) and may_be_charged(last.failure):
+            lost_attempts += 1
+            if made < attempts:
+                lost()
         return last
 
     # Failures are results here, not exceptions: a traceback would keep the prompt in memory.
@@ -124,7 +131,7 @@ async def ask(
     if last is None:
         raise Interrupted
     result = last.failure if isinstance(last, _Failed) else last
-    return Asked(result, made, latency_s, started_at)
+    return Asked(result, made, lost_attempts, latency_s, started_at)
 
 
 def _is_passing(result: Reply | _Failed) -> bool:

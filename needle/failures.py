@@ -38,6 +38,8 @@ _BAD_KEY = re.compile(
 _UNKNOWN_MODEL = re.compile(
     r"model_not_found|model.{0,80}(?:does not exist|not found)|invalid model name", re.IGNORECASE
 )
+_UNANSWERED = ("timeout", "connection", "malformed")
+_BROKEN_STATUS = (500, 502, 504)  # broke in the middle; an overload (503, 529) serves nothing
 _PASSING_STATUS = frozenset({408, 409, 425, 429})
 _WAIT_WORDS = re.compile(
     r"(?:try again|retry) (?:after|in) "
@@ -79,6 +81,11 @@ def classify_status(status: int, message: str) -> Failure:
 def may_pass(failure: Failure) -> bool:
     """Tell whether the same request may be answered when sent again."""
     return not failure.permanent and not failure.condemns
+
+
+def may_be_charged(failure: Failure) -> bool:
+    """Tell whether a request that failed so may have been served, and charged, all the same."""
+    return failure.kind in _UNANSWERED or failure.status in _BROKEN_STATUS
 
 
 def same_refusal(failure: Failure) -> str | None:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
 
+from needle.failures import may_be_charged
 from needle.types import Asked, Failure, Price, Reply, Trial
 
 Line = dict[str, Any]
@@ -96,6 +97,16 @@ def read_result(line: Mapping[str, Any]) -> Reply | Failure:
     values: dict[str, Any] = {name: line.get(name) for name in _FROM_REPLY}
     values["response"] = values["response"] or ""
     return Reply(**values)
+
+
+def count_lost(line: Mapping[str, Any]) -> int:
+    """Return how many of a line's attempts may have been charged without an answer, at most.
+
+    A line does not say how its earlier attempts failed, so all of them count.
+    """
+    result = read_result(line)
+    answered = isinstance(result, Reply) or not may_be_charged(result)
+    return int(line["attempts"]) - answered
 
 
 def is_reply(line: Mapping[str, Any]) -> bool:

@@ -14,10 +14,10 @@ from typing import Any, Protocol
 
 from needle.budget import Budget, Purse
 from needle.context import read_passage
-from needle.endpoint import Interrupted, Sleep, ask, open_client, request_body
+from needle.endpoint import Interrupted, ask, open_client, request_body
 from needle.errors import NeedleError, Stopped, StoreError
 from needle.failures import same_refusal
-from needle.outcomes import is_reply, is_settled, read_result, settle_states, write_line
+from needle.outcomes import count_lost, is_reply, is_settled, read_result, settle_states, write_line
 from needle.prepare import Prepared
 from needle.prompts import build_messages
 from needle.scoring import score_keyword
@@ -35,7 +35,7 @@ from needle.types import Asked, Failure, Language, Message, Score, Trial
 REFUSALS_IN_A_ROW = 5
 _SAME_PASSAGES = 4  # passages kept at once: a few languages and replicates are in flight
 
-AskModel = Callable[[Sequence[Message], Sleep], Awaitable[Asked]]
+AskModel = Callable[[Sequence[Message], Callable[[], None]], Awaitable[Asked]]
 
 
 class Watch(Protocol):
@@ -149,13 +149,13 @@ async def _carry_out(
         by_key = {trial.key: trial for trial in plan.trials}
         for line in read_lines(folder / OUTCOMES):
             if line["trial"] in by_key:
-                purse.count(by_key[line["trial"]], read_result(line), line["attempts"])
+                purse.count(by_key[line["trial"]], read_result(line), count_lost(line))
         stop = _Stop()
         client = open_client(run.model, key, run.timeout_s)
 
-        async def ask_model(messages: Sequence[Message], sleep: Sleep) -> Asked:
+        async def ask_model(messages: Sequence[Message], lost: Callable[[], None]) -> Asked:
             body = request_body(run.model, messages, run.temperature, run.reply_tokens)
-            return await ask(client, body, key, sleep=sleep)
+            return await ask(client, body, key, sleep=stop.sleep, lost=lost)
 
         asking = {trial.key for trial in todo}
         before = [
@@ -231,25 +231,22 @@ class _Work:
                 self.in_flight -= 1
 
     async def _ask(self, trial: Trial) -> None:
-        """Ask a trial and keep what comes back; every attempt may cost as much as the first."""
-        reserved = self.purse.reserve(trial)
+        """Ask a trial and keep what comes back; a lost attempt may cost as much as the last."""
+        reserved = [self.purse.reserve(trial)]
 
-        async def sleep(seconds: float) -> None:
-            nonlocal reserved
-            await self.stop.sleep(seconds)
+        def lost() -> None:
             if not self._may_send(trial):
                 raise Interrupted
-            reserved += self.purse.reserve(trial)
+            reserved.append(self.purse.reserve(trial))
 
         template = self.prepared.run.templates[trial.language]
         try:
             # Nothing keeps the messages here once the request is made: a prompt may be
             # megabytes long, and only those in flight are to be in memory (law 9).
-            asked = await self.ask_model(build_messages(trial, template, self.read(trial)), sleep)
-        except (Interrupted, asyncio.CancelledError):
-            self.purse.set_aside -= reserved
-            raise
-        self.purse.settle(trial, asked.result, asked.attempts, reserved)
+            asked = await self.ask_model(build_messages(trial, template, self.read(trial)), lost)
+        finally:
+            self.purse.release(sum(reserved))
+        self.purse.count(trial, asked.result, asked.lost_attempts)
         self._keep(trial, asked)
 
     def _may_send(self, trial: Trial) -> bool:

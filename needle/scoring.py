@@ -8,6 +8,8 @@ import functools
 import re
 import unicodedata
 from dataclasses import dataclass
+from decimal import Decimal
+from typing import TypeVar
 
 from needle.types import Failure, Needle, Reply, Score, Verdict
 
@@ -19,7 +21,10 @@ _DIGITS = {
 }
 _UNITS = {"十": 10, "拾": 10, "百": 100, "佰": 100, "千": 1_000, "仟": 1_000}
 _MYRIADS = {"万": 10_000, "亿": 100_000_000}
-_MIXED_NUMBER = re.compile(r"(\d+(?:\.\d+)?)([百千万亿])")
+_MIXED_PART = re.compile(r"(零?)(\d+(?:\.\d+)?)([百千万亿]*)")
+_MIXED_NUMBER = re.compile(  # 3千万, 1.5万, 2亿3000万, 1万5000
+    r"\d+(?:\.\d+)?[百千万亿]+(?:零?\d+(?:\.\d+)?[百千万亿]+)*(?:零?\d+(?!\d|\.\d))?"
+)
 _CHINESE_NUMBER = re.compile(f"[{''.join([*_DIGITS, *_UNITS, *_MYRIADS])}]+")
 
 _SMALL = {
@@ -34,9 +39,12 @@ _TENS = {
 }
 _SCALES = {"hundred": 100, "thousand": 1_000, "million": 1_000_000}
 _NUMBER_WORD = "|".join([*_SMALL, *_TENS, *_SCALES])
-_ENGLISH_NUMBER = re.compile(rf"\b(?:{_NUMBER_WORD})(?:(?:\s+and\s+|[\s-]+)(?:{_NUMBER_WORD}))*\b")
 _GROUPED = re.compile(r"(?<![\d,])\d{1,3}(?:,\d{3})+(?!\d)")
 _HAN_ONE = "\u3400-\u4dbf\u4e00-\u9fff"
+_ENGLISH_NUMBER = re.compile(
+    rf"(?<![^\W{_HAN_ONE}])(?:{_NUMBER_WORD})(?:(?:\s+and\s+|[\s-]+)(?:{_NUMBER_WORD}))*"
+    rf"(?![^\W{_HAN_ONE}])"
+)
 _HAN_GAP = re.compile(rf"(?<=[{_HAN_ONE}]) +| +(?=[{_HAN_ONE}])")
 
 
@@ -57,7 +65,7 @@ def fold(text: str) -> str:
     if not text.isascii():
         text = _simplify()(text)
     text = _GROUPED.sub(lambda match: match[0].replace(",", ""), text)
-    text = _MIXED_NUMBER.sub(lambda match: _read_mixed(match[1], match[2]), text)
+    text = _MIXED_NUMBER.sub(lambda match: _read_mixed(match[0]), text)
     text = _CHINESE_NUMBER.sub(lambda match: _read_chinese(match[0]), text)
     text = _ENGLISH_NUMBER.sub(lambda match: _read_english(match[0]), text)
     text = "".join(_fold_mark(text, index) for index in range(len(text)))
@@ -84,9 +92,32 @@ def _fold_mark(text: str, index: int) -> str:
     return character if category[0] in "LNM" else " "
 
 
-def _read_mixed(number: str, unit: str) -> str:
-    value = float(number) * {**_UNITS, **_MYRIADS}[unit]
-    return f"{value:.6f}".rstrip("0").rstrip(".")
+def _read_mixed(run: str) -> str:
+    """Read digits with Chinese units: 1.5万 is 15000, 2亿3000万 is 230000000."""
+    total = section = Decimal(0)
+    scale = 1
+    for zero, number, units in _MIXED_PART.findall(run):
+        value = Decimal(number)
+        if not units and not zero and len(number) == 1:
+            value *= scale // 10  # 3万2 is 32,000
+        for unit in units:
+            scale = {**_UNITS, **_MYRIADS}[unit]
+            if unit in _UNITS:
+                value *= scale
+            else:
+                total = _raise(total, section + value, scale)
+                section = value = Decimal(0)
+        section += value
+    written = f"{total + section:f}"
+    return written.rstrip("0").rstrip(".") if "." in written else written
+
+
+Amount = TypeVar("Amount", int, Decimal)
+
+
+def _raise(total: Amount, section: Amount, scale: int) -> Amount:
+    """Raise what was read to 万 or 亿: all of it (三万亿), or what follows 亿 (二亿三千万)."""
+    return total + section * scale if total > scale else (total + section) * scale
 
 
 def _read_chinese(run: str) -> str:
@@ -106,11 +137,11 @@ def _read_chinese(run: str) -> str:
             section += (digit or 1) * _UNITS[sign]
             digit = 0
         else:
-            total = (total + section + digit or 1) * _MYRIADS[sign]
+            total = _raise(total, section + digit, _MYRIADS[sign])
             section = digit = 0
-    if run[-1] in _DIGITS and len(run) > 1 and run[-2] in "百千万":
+    if run[-1] in _DIGITS and len(run) > 1 and run[-2] in "百千万亿":
         # 二百五 is 250 and 三万二 is 32,000: the last digit counts the next unit down.
-        digit *= {"百": 10, "千": 100, "万": 1_000}[run[-2]]
+        digit *= {**_UNITS, **_MYRIADS}[run[-2]] // 10
     return str(total + section + digit)
 
 

@@ -253,11 +253,13 @@ class Reply:
 class Asked:
     """What came back for one request, after all its attempts.
 
-    ``latency_s`` is the last attempt's, in seconds; ``started_at`` is ISO 8601, UTC.
+    ``lost_attempts`` counts those that may have been served and charged though no answer
+    came. ``latency_s`` is the last attempt's, in seconds; ``started_at`` is ISO 8601, UTC.
     """
 
     result: Reply | Failure
     attempts: int
+    lost_attempts: int
     latency_s: float
     started_at: str
 

@@ -1,0 +1,91 @@
+"""What tests of whole commands share: a server, and ways to call needle."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))  # for the modules that tests share
+
+from driving import KEY, Call, Called, Start
+from serving import Server, serving
+
+# The command without its figures, which cost seconds that most laws have no need of.
+WITHOUT_FIGURES = """
+import needle.commands
+needle.commands.draw_run = lambda *_: ([], [])
+from needle.cli import main
+main()
+"""
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with serving() as started:
+        yield started
+
+
+@pytest.fixture
+def alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """Stand in an empty folder, with one key in the environment."""
+    for name in ("OPENAI_API_KEY", "ANTHROPIC_API_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("MOONSHOT_API_KEY", KEY)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def call(alone: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Call:
+    """Call needle in this process, without figures and without waits between attempts."""
+    from needle import cli, commands, endpoint
+
+    assert alone.is_dir()
+    monkeypatch.setattr(commands, "draw_run", lambda *_: ([], []))
+    monkeypatch.setattr(endpoint, "_FIRST_WAIT", 0.0)
+
+    def call(*said: object) -> Called:
+        monkeypatch.setattr(sys, "argv", ["needle", *map(str, said)])
+        capsys.readouterr()
+        status = cli._run()  # noqa: SLF001 - main without sys.exit
+        return Called(status, *capsys.readouterr())
+
+    return call
+
+
+@pytest.fixture
+def draw(call: Call, monkeypatch: pytest.MonkeyPatch) -> Call:
+    """Call needle in this process, with figures."""
+    from needle import commands
+    from needle.drawing import draw_run
+
+    monkeypatch.setattr(commands, "draw_run", draw_run)
+    return call
+
+
+@pytest.fixture
+def start(alone: Path) -> Iterator[Start]:
+    """Start needle in a process of its own; one that a test leaves behind is killed."""
+    started: list[subprocess.Popen[str]] = []
+
+    def start(*said: object, figures: bool = False, **options: Any) -> "subprocess.Popen[str]":
+        program = ["-m", "needle"] if figures else ["-c", WITHOUT_FIGURES]
+        process = subprocess.Popen(
+            [sys.executable, *program, *map(str, said)],
+            cwd=alone,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            **options,
+        )
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()

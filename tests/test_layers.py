@@ -1,0 +1,164 @@
+"""The shape of the package: who may import whom, and who owns which library."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+import needle
+
+PACKAGE = Path(needle.__file__).parent
+
+# From left to right: a module imports from groups to its left, and within its own without a
+# circle. They are DESIGN.md's groups, with what has been added since:
+# - `tokens` is an edge (it reads ranks from disk), and `context`, of the core, knows only the
+#   record of a way to count; so the edge imports the core, never the other way round.
+# - `cleaning` mends fetched texts in memory: pure, so core, though an edge alone has use of it.
+# - `reader`, `surfaces` and `faults` decide what simulated models say: pure, so core.
+# - `prepare` joins all edges into a run that is ready, and `runner` carries it out.
+GROUPS: tuple[tuple[str, frozenset[str]], ...] = (
+    ("words", frozenset({"__init__", "types", "errors"})),
+    (
+        "core",
+        frozenset({"plan", "context", "prompts", "scoring", "grid", "keys", "needles", "cells"})
+        | {"failures", "outcomes", "budget", "labels", "reader", "surfaces", "faults", "cleaning"},
+    ),
+    (
+        "edges",
+        frozenset({"files", "config", "models", "corpus", "fetch", "tokens", "endpoint"})
+        | {"store", "tables", "fonts", "heatmaps"},
+    ),
+    (
+        "runs",
+        frozenset({"prepare", "runner", "progress", "summary", "drawing", "replies", "simulator"}),
+    ),
+    ("commands", frozenset({"commands", "listing", "cli", "__main__"})),
+)
+GROUP_OF = {module: index for index, (_, modules) in enumerate(GROUPS) for module in modules}
+
+# Libraries that one module owns, or two where a comment says why.
+OWNERS: Mapping[str, frozenset[str]] = {
+    "openai": frozenset({"endpoint"}),
+    "tenacity": frozenset({"endpoint", "fetch"}),  # each retries its own requests
+    "httpx2": frozenset({"endpoint", "fetch"}),
+    "pandas": frozenset({"tables"}),
+    "seaborn": frozenset({"heatmaps"}),
+    "matplotlib": frozenset({"heatmaps", "fonts"}),  # fonts finds its fonts
+    "starlette": frozenset({"simulator"}),
+    "uvicorn": frozenset({"simulator"}),
+    "tiktoken": frozenset({"tokens"}),
+    "tokenizers": frozenset({"tokens"}),
+    "rich": frozenset({"progress"}),
+    "opencc": frozenset({"scoring"}),
+    "yaml": frozenset({"files", "store"}),
+    "filelock": frozenset({"store", "fetch"}),
+    "click": frozenset({"cli", "commands", "listing"}),
+}
+
+# What touches the world, and so is no business of words and core.
+WORLD = frozenset({"asyncio", "http", "os", "pathlib", "shutil", "signal", "socket", "subprocess"})
+WORLD |= {"sys", "tempfile", "threading", "time", "urllib"} | OWNERS.keys() - {"opencc"}
+
+
+def modules() -> list[str]:
+    return sorted(path.stem for path in PACKAGE.glob("*.py"))
+
+
+def tree_of(module: str) -> ast.Module:
+    return ast.parse((PACKAGE / f"{module}.py").read_text(encoding="utf-8"))
+
+
+def imports(nodes: Iterator[ast.AST]) -> set[str]:
+    """Return the dotted names that a module imports; of needle's own, module by module."""
+    found: set[str] = set()
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports name their module in full"
+            if node.module == "needle":
+                own = {alias.name for alias in node.names} & set(modules())
+                found |= {f"needle.{name}" for name in own} or {"needle.__init__"}
+            elif node.module:
+                found.add(node.module)
+    return found
+
+
+def all_imports(module: str) -> set[str]:
+    return imports(ast.walk(tree_of(module)))
+
+
+def own_imports(module: str) -> set[str]:
+    return {name.split(".")[1] for name in all_imports(module) if name.startswith("needle.")}
+
+
+def libraries(module: str) -> set[str]:
+    return {name.split(".")[0] for name in all_imports(module)} - {"needle"}
+
+
+def test_every_module_has_a_group() -> None:
+    """Each module of needle stands in one group, and no group names a module that is not."""
+    named = [module for _, group in GROUPS for module in group]
+    assert sorted(named) == modules()
+
+
+@pytest.mark.parametrize("module", modules())
+def test_imports_go_left(module: str) -> None:
+    """A module imports only from its own group and those to its left."""
+    for other in own_imports(module):
+        assert GROUP_OF[other] <= GROUP_OF[module], f"{module} imports {other}"
+
+
+def test_no_circles() -> None:
+    """No module imports itself by way of others, even inside a function."""
+    left = {module: own_imports(module) - {module} for module in modules()}
+    while free := {module for module, needs in left.items() if not needs & left.keys()}:
+        left = {module: needs for module, needs in left.items() if module not in free}
+    assert not left, f"these import each other in a circle: {sorted(left)}"
+
+
+@pytest.mark.parametrize("library", OWNERS)
+def test_one_owner(library: str) -> None:
+    """A library is imported by its owner alone, and the owner still does."""
+    importing = {module for module in modules() if library in libraries(module)}
+    assert importing == OWNERS[library]
+
+
+@pytest.mark.parametrize("module", sorted(GROUPS[0][1] | GROUPS[1][1]))
+def test_the_core_touches_nothing(module: str) -> None:
+    """Words and core import nothing that reads a clock, disk, network or environment."""
+    assert not libraries(module) & WORLD
+    source = (PACKAGE / f"{module}.py").read_text(encoding="utf-8")
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Call):
+            called = ast.unparse(node.func)
+            assert called not in {"open", "print", "input", "datetime.now", "datetime.today"}
+            # random.Random(seed) is local; random.choice() and the like are global state.
+            assert not called.startswith("random.") or called.startswith("random.Random")
+            assert called != "random.Random" or node.args, "a draw without a seed"
+
+
+def test_help_loads_no_heavy_library() -> None:
+    """`needle --help` loads none of the heavy libraries, so that it answers at once."""
+    heavy = ["httpx2", "matplotlib", "numpy", "opencc", "openai", "pandas", "pydantic", "rich"]
+    heavy += ["seaborn", "starlette", "tenacity", "tiktoken", "tokenizers", "uvicorn", "yaml"]
+    script = (
+        "import sys; from needle.cli import main; sys.argv = ['needle', '--help']\n"
+        "try: main()\n"
+        f"finally: print('LOADED', sorted(set({heavy!r}) & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert "Usage" in done.stdout
+    assert done.stdout.splitlines()[-1] == "LOADED []"
+
+
+def test_no_module_is_too_long() -> None:
+    """No module or test passes 400 lines: it is split by idea before that."""
+    tests = Path(__file__).parent.glob("*.py")
+    for path in (*PACKAGE.glob("*.py"), *tests):
+        assert len(path.read_text(encoding="utf-8").splitlines()) <= 400, path.name
