@@ -1,6 +1,5 @@
 """From a run folder to its figures and its table: what is drawn is safe to delete."""
 
-from dataclasses import replace
 from pathlib import Path
 
 from needle.cells import count_planned, join_scores, make_heatmap
@@ -39,8 +38,6 @@ def draw_run(folder: Path, labels: Language | None = None) -> tuple[list[Path], 
     heatmaps = collect_heatmaps(folder)
     drawn: list[Path] = []
     for heatmap in heatmaps:
-        stem = f"heatmap-{heatmap.task}-{heatmap.language}"
-        shown = replace(heatmap, language=labels) if labels else heatmap
-        drawn += draw_heatmap(shown, folder, stem=stem)
+        drawn += draw_heatmap(heatmap, folder, words=labels)
     write_table(folder, "csv", folder / "table.csv")
     return drawn, heatmaps

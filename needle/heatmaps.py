@@ -26,7 +26,7 @@ from needle.errors import StoreError, UsageError
 from needle.fonts import Families, fit_text, measure_text, wrap_text
 from needle.labels import COLOURS, Labels, Mark, make_labels, mark_cell, write_depths, write_lengths
 from needle.store import write_whole
-from needle.types import Cell, Heatmap
+from needle.types import Cell, Heatmap, Language
 
 FORMATS = ("png", "svg")
 DPI = 160
@@ -65,9 +65,11 @@ def draw_heatmap(
     folder: Path,
     formats: Sequence[str] = FORMATS,
     stem: str | None = None,
+    words: Language | None = None,
 ) -> list[Path]:
     """Draw a heatmap into a folder, one file a format; return their paths.
 
+    ``words`` is the labels' language, that of the text unless given.
     The same heatmap gives the same bytes. Raises UsageError for a format it can't write,
     and StoreError in one line where a file can't be written.
     """
@@ -75,7 +77,7 @@ def draw_heatmap(
         if kind not in FORMATS:
             raise UsageError(f"can't draw as {kind!r} (--format): use {' or '.join(FORMATS)}")
     stem = stem or f"heatmap-{heatmap.task}-{heatmap.language}"
-    figure = build_figure(heatmap)
+    figure = build_figure(heatmap, words)
     paths = []
     for kind in formats:
         path = folder / f"{stem}.{kind}"
@@ -89,10 +91,10 @@ def draw_heatmap(
     return paths
 
 
-def build_figure(heatmap: Heatmap) -> Figure:
+def build_figure(heatmap: Heatmap, words: Language | None = None) -> Figure:
     """Build a heatmap's figure. Without a Chinese font its labels are English."""
     chinese = fonts.find_chinese_family()
-    in_chinese = heatmap.language == "zh" and chinese is not None
+    in_chinese = (words or heatmap.language) == "zh" and chinese is not None
     labels = make_labels(heatmap, "zh" if in_chinese else "en")
     families = fonts.choose_families(chinese, for_chinese=in_chinese)
     with _plain_style(families):

@@ -8,6 +8,10 @@ from needle.cells import UNSCORED
 from needle.grid import format_length
 from needle.types import Cell, Heatmap, Language, Verdict
 
+_TEXT: dict[Language, dict[Language, str]] = {
+    "en": {"en": "English", "zh": "Chinese"},
+    "zh": {"en": "英文", "zh": "中文"},
+}
 COLOURS = ("#F0496E", "#EBB839", "#0CD79F")
 """From no fact found to all found: the published charts' colours."""
 
@@ -158,7 +162,7 @@ def _write_english(heatmap: Heatmap, key: tuple[tuple[Mark, str], ...]) -> Label
             (
                 *task,
                 f"needle {heatmap.needle}",
-                f"haystack {heatmap.haystack}{passes}",
+                f"haystack {heatmap.haystack} ({_TEXT['en'][heatmap.language]}){passes}",
                 tokenizer,
                 replicates,
                 heatmap.date,
@@ -204,7 +208,7 @@ def _write_chinese(heatmap: Heatmap, key: tuple[tuple[Mark, str], ...]) -> Label
             (
                 *task,
                 f"针：{heatmap.needle}",
-                f"背景文本：{heatmap.haystack}{passes}",
+                f"{_TEXT['zh'][heatmap.language]}背景文本：{heatmap.haystack}{passes}",
                 tokenizer,
                 replicates,
                 heatmap.date,

@@ -5,9 +5,14 @@ from pathlib import Path
 
 import pytest
 from driving import Call, Start, finish, only_folder, read_log
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from serving import Answer, Server, refuse, reply
 
+from needle.outcomes import is_settled, settle_states
+
 TRIALS = 6
+OUTCOMES = st.lists(st.tuples(st.sampled_from("abc"), st.booleans()), max_size=12)
 
 
 def said(server: Server, concurrency: int = 2) -> list[str]:
@@ -231,6 +236,23 @@ def test_a_finished_run_is_not_paid_for_twice(server: Server, call: Call) -> Non
     assert all(each_once(path) for path in Path("runs").iterdir())
     assert call(*said(server)).status == 0
     assert len(server.bodies) == 3 * TRIALS
+
+
+@given(OUTCOMES)
+@settings(max_examples=60)
+def test_a_trials_state_is_its_reply_else_its_last_failure(drawn: list[tuple[str, bool]]) -> None:
+    """Whatever order outcomes were stored in, a reply settles its trial and is never replaced."""
+    lines = [
+        {"trial": trial, "number": number, "failure": None if good else {"permanent": False}}
+        for number, (trial, good) in enumerate(drawn)
+    ]
+    states = settle_states(lines)
+    assert states.keys() == {trial for trial, _ in drawn}
+    for trial, state in states.items():
+        mine = [line for line in lines if line["trial"] == trial]
+        good = [line for line in mine if line["failure"] is None]
+        assert state == (good[0] if good else mine[-1])
+        assert is_settled(state) == bool(good)
 
 
 def test_another_question_is_another_run(server: Server, call: Call) -> None:
