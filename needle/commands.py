@@ -225,7 +225,9 @@ def _finish(folder: Path, ending: Ending) -> int:
     return DONE
 
 
-def _print_drawn(drawn: list[Path], heatmaps: list[Heatmap]) -> None:
+def _print_drawn(
+    drawn: list[Path], heatmaps: list[Heatmap], labels: Language | None = None
+) -> None:
     from needle.fonts import chinese_font_advice
 
     for heatmap in heatmaps:
@@ -233,7 +235,7 @@ def _print_drawn(drawn: list[Path], heatmaps: list[Heatmap]) -> None:
     for path in drawn:
         click.echo(str(path))
     advice = chinese_font_advice()
-    if advice and any(heatmap.language == "zh" for heatmap in heatmaps):
+    if advice and any((labels or heatmap.language) == "zh" for heatmap in heatmaps):
         click.echo(f"note: {advice}", err=True)
 
 
@@ -297,7 +299,7 @@ def draw_again(folders: tuple[Path, ...], labels: str | None) -> int:
         load_run(folder)
         language: Language | None = "zh" if labels == "zh" else "en" if labels == "en" else None
         drawn, heatmaps = draw_run(folder, language)
-        _print_drawn(drawn, heatmaps)
+        _print_drawn(drawn, heatmaps, language)
     return DONE
 
 

@@ -142,12 +142,13 @@ async def _carry_out(
 ) -> Ending:
     run, plan = prepared.run, prepared.plan
     with closing(Log(folder / OUTCOMES)) as outcomes, closing(Log(folder / SCORES)) as scores:
-        states = settle_states(read_lines(folder / OUTCOMES))
+        lines = list(read_lines(folder / OUTCOMES))
+        states = settle_states(lines)
         todo = [t for t in plan.trials if not is_settled(states.get(t.key), again_permanent)]
-        _score_missing(prepared, states, folder, scores)
+        known = _score_known(plan.trials, states, folder, scores)
         purse = Purse(budget, run.model.price, run.reply_tokens)
         by_key = {trial.key: trial for trial in plan.trials}
-        for line in read_lines(folder / OUTCOMES):
+        for line in lines:
             if line["trial"] in by_key:
                 purse.count(by_key[line["trial"]], read_result(line), count_lost(line))
         stop = _Stop()
@@ -158,11 +159,7 @@ async def _carry_out(
             return await ask(client, body, key, sleep=stop.sleep, lost=lost)
 
         asking = {trial.key for trial in todo}
-        before = [
-            (t, score_keyword(t.key, t.needle, read_result(states[t.key])))
-            for t in plan.trials
-            if t.key not in asking
-        ]
+        before = [(trial, score) for trial, score in known if trial.key not in asking]
         watch.begin(todo, before)
         workers = max(1, min(concurrency or run.concurrency, len(todo)))
         work = _Work(
@@ -298,16 +295,21 @@ def passage_reader(prepared: Prepared) -> Callable[[Trial], str]:
     return lambda trial: read(trial.language, trial.haystack_offset)
 
 
-def _score_missing(
-    prepared: Prepared, states: Mapping[str, Mapping[str, Any]], folder: Path, scores: Log
-) -> None:
-    """Score what was stored but not scored when the process ended."""
-    scored = {trial for trial, _ in read_scores(folder)}
-    for trial in prepared.plan.trials:
+def _score_known(
+    trials: Sequence[Trial], states: Mapping[str, Mapping[str, Any]], folder: Path, scores: Log
+) -> list[tuple[Trial, Score]]:
+    """Score what is stored; write down what was not when the process ended."""
+    written = read_scores(folder)
+    known = []
+    for trial in trials:
         line = states.get(trial.key)
-        if line is not None and trial.key not in scored:
-            score = score_keyword(trial.key, trial.needle, read_result(line))
+        if line is None:
+            continue
+        score = score_keyword(trial.key, trial.needle, read_result(line))
+        known.append((trial, score))
+        if written.get((trial.key, score.scorer)) != score_line(score):
             scores.append(score_line(score), sync=False)
+    return known
 
 
 def _conclude(trials: Sequence[Trial], folder: Path, stop: _Stop) -> Ending:

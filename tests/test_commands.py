@@ -12,6 +12,8 @@ import yaml
 from driving import KEY, Call, Start, finish, list_files, only_folder, read_log
 from serving import Answer, Body, Server, refuse, reply, serving
 
+from needle.fonts import find_chinese_family
+
 OUTCOME_FIELDS = """
     trial pair model task language layout control needle needles replicate haystack
     haystack_offset unit tokenizer context_length depth_percent actual_depth_percent
@@ -194,7 +196,7 @@ def test_scores_by_a_changed_needle(finished: Path, draw: Call, tmp_path: Path) 
 
 
 def test_figures_are_drawn_anew_byte_for_byte(finished: Path, draw: Call) -> None:
-    """Figures and table are safe to delete: ``needle heatmap`` draws the same bytes again."""
+    """``needle heatmap`` draws the same bytes again, and in Chinese where a font can write it."""
     before = drawn(finished)
     assert set(before) == {"heatmap-single-en.png", "heatmap-single-en.svg", "table.csv"}
     for name in before:
@@ -203,8 +205,11 @@ def test_figures_are_drawn_anew_byte_for_byte(finished: Path, draw: Call) -> Non
     assert drawn(finished) == before
     moved = finished.with_name("moved")
     shutil.copytree(finished, moved)
-    assert draw("heatmap", moved, "--labels", "zh").status == 0
-    assert drawn(moved)["heatmap-single-en.svg"] != before["heatmap-single-en.svg"]
+    ended = draw("heatmap", moved, "--labels", "zh")
+    assert ended.status == 0
+    changed = drawn(moved)["heatmap-single-en.svg"] != before["heatmap-single-en.svg"]
+    advised = "no Chinese font" in ended.err
+    assert changed == (find_chinese_family() is not None) == (not advised)
 
 
 def test_the_table_is_printed(finished: Path, draw: Call, tmp_path: Path) -> None:

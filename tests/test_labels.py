@@ -70,8 +70,9 @@ def test_footer_names_the_run() -> None:
 def test_footer_says_that_the_text_repeats() -> None:
     """A haystack that is read through more than once is said to be."""
     assert "read" not in read_footer(make_heatmap(passes=1.0))
-    assert "essays (English), read 2.30 times over (longer ones: needle haystacks list)" in read_footer(
-        make_heatmap(passes=2.3)
+    assert (
+        "essays (English), read 2.30 times over (longer ones: needle haystacks list)"
+        in read_footer(make_heatmap(passes=2.3))
     )
     assert "2.30 遍" in read_footer(make_heatmap(passes=2.3), "zh")
 

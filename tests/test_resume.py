@@ -1,3 +1,4 @@
+import json
 import signal
 import subprocess
 from collections import Counter
@@ -160,6 +161,22 @@ def test_a_torn_score_is_made_anew_without_a_call(server: Server, call: Call) ->
     asked = len(server.bodies)
     assert call("resume", folder).status == 0
     assert len(server.bodies) == asked
+    assert {line["trial"]: line for line in read_log(path)} == before
+
+
+def test_a_score_of_an_earlier_failure_does_not_outlive_the_reply(
+    server: Server, call: Call
+) -> None:
+    """A reply stored just before a kill is scored on the next start, whatever stood there."""
+    call(*said(server))
+    folder = only_folder(Path("runs"))
+    path = folder / "scores.jsonl"
+    before = {line["trial"]: line for line in read_log(path)}
+    trial = next(iter(before))
+    stale = {**before[trial], "score": None, "verdict": "failed", "explanation": "no reply"}
+    with path.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(stale) + "\n")
+    assert call("resume", folder).status == 0
     assert {line["trial"]: line for line in read_log(path)} == before
 
 

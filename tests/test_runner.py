@@ -260,6 +260,14 @@ def test_the_budget_is_never_exceeded(
     assert 20_000 < sum(billed) <= 30_000
 
 
+def test_a_budget_holds_from_the_first_requests_on(server: Server, call: Call) -> None:
+    """Before the endpoint's own count is known, no more is sent than it may at worst count."""
+    usage = {"prompt_tokens": 1_900, "completion_tokens": 256}
+    server.script = lambda _body, _number: reply(usage=usage)
+    assert call(*said(server, 4), "--budget", "5ktok").status == 3
+    assert 0 < len(server.bodies) * 2_156 <= 5_000
+
+
 class _Content(str):
     """A text that can be watched until it is gone."""
 
