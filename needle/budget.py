@@ -8,6 +8,7 @@ import re
 from dataclasses import dataclass
 
 from needle.errors import UsageError
+from needle.money import cost
 from needle.types import Failure, Language, Price, Reply, Trial
 
 TOKENS = "tok"
@@ -70,7 +71,7 @@ class Purse:
     def _value(self, prompt: float, reply: float) -> float:
         if self.budget is None or self.budget.of == TOKENS or self.price is None:
             return prompt + reply
-        return (prompt * self.price.input + reply * self.price.output) / 1_000_000
+        return cost(self.price, prompt, reply)
 
     def allows(self, trial: Trial) -> bool:
         """Tell whether a request can be sent with the budget kept whatever comes back."""

@@ -96,7 +96,7 @@ def make_heatmap(
         unit=run.unit,
         grid=run.grid,
         cells=make_cells(run, language, scored),
-        needle=run.needles[language][0].name,
+        needle=run.needles[task][language][0].name,
         haystack=run.haystacks[language].name,
         tokenizer=run.tokenizer,
         replicates=run.replicates,

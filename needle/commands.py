@@ -33,7 +33,7 @@ from needle.store import (
     write_scores,
 )
 from needle.summary import describe_plan, describe_recall
-from needle.types import Heatmap, Language, Model, Run
+from needle.types import Heatmap, Language, Model, Needle, Run
 
 DONE, SOME_FAILED, STOPPED, INTERRUPTED = 0, 1, 3, 130
 
@@ -266,7 +266,7 @@ def score_again(folder: Path, needle: str | None) -> int:
         known = read_scores(folder)
         fresh = []
         for trial, line in settle_states(read_lines(folder / OUTCOMES)).items():
-            asked = needles[line["language"]][line["replicate"]]
+            asked = needles[line["task"]][line["language"]][line["replicate"]]
             score = score_keyword(trial, asked, read_result(line))
             if known.get((trial, KEYWORD)) != score_line(score):
                 fresh.append(score)
@@ -277,20 +277,24 @@ def score_again(folder: Path, needle: str | None) -> int:
     return DONE
 
 
-def _needles_now(run: Run, needle: str) -> dict[Language, Any]:
+def _needles_now(run: Run, needle: str) -> dict[str, dict[Language, tuple[Needle, ...]]]:
     """Return a run's needles with the accepted answers that their file has now."""
     source = load_needle_source(needle)
-    needles: dict[Language, Any] = {}
+    if source.task not in run.needles:
+        raise UsageError(
+            f"{needle} is of the task {source.task}, which {run.run_id} did not ask (--needle)"
+        )
+    needles: dict[Language, tuple[Needle, ...]] = {}
     for language in run.languages:
         now = draw_needles(source, language, run.seed, run.replicates)
-        for before, after in zip(run.needles[language], now, strict=True):
+        for before, after in zip(run.needles[source.task][language], now, strict=True):
             if (before.facts, before.question) != (after.facts, after.question):
                 raise UsageError(
                     f"{needle} asks something else than {run.run_id} did (--needle): "
                     f"only its answers may differ"
                 )
         needles[language] = now
-    return needles
+    return {**run.needles, source.task: needles}
 
 
 def draw_again(folders: tuple[Path, ...], labels: str | None) -> int:

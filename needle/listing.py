@@ -53,7 +53,7 @@ def list_models(as_json: bool) -> int:
     for row in rows:
         retired = f"  retired: {row['retired']}" if row["retired"] else ""
         click.echo(
-            f"{row['model']:<20} {row['window']:>9,} tokens  "
+            f"{row['model']:<20} {row['window'] or '-':>9} tokens  "
             f"{row['price'] or '-':<12} {row['key'] or 'no key':<20}{retired}"
         )
     click.echo("prices: money per million tokens, prompt/reply. Any other model: --base-url URL")

@@ -5,6 +5,7 @@ from dataclasses import asdict
 from typing import Any
 
 from needle.failures import may_be_charged
+from needle.money import cost
 from needle.types import Asked, Failure, Price, Reply, Trial
 
 Line = dict[str, Any]
@@ -57,7 +58,8 @@ def describe_trial(trial: Trial) -> Line:
 def write_line(trial: Trial, asked: Asked, price: Price | None) -> Line:
     """Return an outcome's line, with every field of outcomes.jsonl."""
     result = asked.result
-    reply = asdict(result) if isinstance(result, Reply) else {}
+    came = result if isinstance(result, Reply) else result.reply
+    reply = asdict(came) if came is not None else {}
     failure = None
     if isinstance(result, Failure):
         failure = {
@@ -79,24 +81,34 @@ def write_line(trial: Trial, asked: Asked, price: Price | None) -> Line:
 
 def price_reply(trial: Trial, result: Reply | Failure, price: Price | None) -> Line | None:
     """Return what a reply cost, by the endpoint's own token counts where it gives them."""
-    if price is None or isinstance(result, Failure):
+    reply = result.reply if isinstance(result, Failure) else result
+    if price is None or reply is None:
         return None
-    prompt = result.endpoint_prompt_tokens
-    sent = trial.prompt_tokens if prompt is None else prompt
-    amount = (sent * price.input + (result.completion_tokens or 0) * price.output) / 1_000_000
+    prompt = reply.endpoint_prompt_tokens
+    amount = cost(
+        price,
+        trial.prompt_tokens if prompt is None else prompt,
+        reply.completion_tokens or 0,
+        reply.cached_tokens or 0,
+    )
     return {"amount": round(amount, 9), "currency": price.currency}
 
 
 def read_result(line: Mapping[str, Any]) -> Reply | Failure:
     """Return the reply or failure that a line holds."""
     failure = line.get("failure")
-    if failure is not None:
-        return Failure(
-            failure["kind"], failure.get("status"), failure["message"], failure["permanent"]
-        )
     values: dict[str, Any] = {name: line.get(name) for name in _FROM_REPLY}
     values["response"] = values["response"] or ""
-    return Reply(**values)
+    reply = Reply(**values)
+    if failure is None:
+        return reply
+    return Failure(
+        failure["kind"],
+        failure.get("status"),
+        failure["message"],
+        failure["permanent"],
+        reply=None if line.get("response") is None else reply,
+    )
 
 
 def count_lost(line: Mapping[str, Any]) -> int:

@@ -43,7 +43,7 @@ def prepare(recipe: Recipe, told_language: bool, model_name: str, date: str) -> 
 
     Raises UsageError for whatever is wrong with it; nothing is written or sent.
     """
-    model = find_model(model_name, recipe.base_url, recipe.window)
+    model = find_model(model_name, recipe.base_url, recipe.window, date)
     haystacks = find_haystacks(recipe.haystack)
     languages = choose_languages(recipe, told_language, haystacks)
     source = load_needle_source(recipe.needle)
@@ -90,7 +90,10 @@ def prepare_again(run: Run) -> Prepared:
                 f"({note.source}): put it back, or begin a new run"
             )
     materials = [
-        Material(language, haystacks[language], run.needles[language], run.templates[language])
+        Material(
+            language, haystacks[language], run.needles[task][language], run.templates[language]
+        )
+        for task in run.tasks
         for language in run.languages
     ]
     settings = Settings(
@@ -143,7 +146,7 @@ def _describe(
             for m in materials
         },
         templates={m.language: m.template for m in materials},
-        needles={m.language: m.needles for m in materials},
+        needles={recipe.task[0]: {m.language: m.needles for m in materials}},
         same_place=plan.same_place,
         trials=len(plan.trials),
         primary_scorer=KEYWORD,

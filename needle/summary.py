@@ -3,6 +3,7 @@
 from typing import Any
 
 from needle.grid import format_length
+from needle.money import cost
 from needle.prepare import Prepared
 from needle.types import Heatmap
 
@@ -17,7 +18,7 @@ def plan_record(prepared: Prepared) -> dict[str, Any]:
     price = run.model.price
     money = None
     if price is not None:
-        amount = (sent * price.input + reply * price.output) / 1_000_000
+        amount = sum(cost(price, trial.prompt_tokens, run.reply_tokens) for trial in trials)
         money = {"at_most": round(amount, 4), "currency": price.currency}
     return {
         "model": run.model.name,
@@ -61,7 +62,7 @@ def describe_plan(prepared: Prepared) -> str:
         f"  {record['trials']:,} trials{merged}: {record['prompt_tokens']:,} tokens in "
         f"({run.tokenizer}), at most {record['reply_tokens_at_most']:,} out; {money}"
     )
-    needle = f"  needle {run.needles[run.languages[0]][0].name}, haystack {texts}"
+    needle = f"  needle {run.needles[run.tasks[0]][run.languages[0]][0].name}, haystack {texts}"
     return "\n".join((f"{run.model.name} at {run.model.endpoint}, {window}", grid, needle, size))
 
 

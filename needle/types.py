@@ -1,7 +1,7 @@
 """The records that flow through needle. Frozen, with no behaviour beyond what they are."""
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 Language = Literal["en", "zh"]
 LANGUAGES: tuple[Language, ...] = ("en", "zh")
@@ -67,19 +67,62 @@ class Template:
 
 
 @dataclass(frozen=True, slots=True)
+class PriceTier:
+    """What all of a request's tokens cost where its prompt has more than ``above`` tokens."""
+
+    above: int
+    input: float
+    output: float
+    cached: float | None = None
+
+    __pydantic_config__ = STRICT
+
+
+@dataclass(frozen=True, slots=True)
 class Price:
-    """Money per million tokens, prompt and reply, in one currency."""
+    """Money per million tokens, prompt and reply, in one currency; where from, and when it held.
+
+    ``cached`` is for prompt tokens read from a cache, None where no such rate is known and
+    the input's holds. ``batch_input`` and ``batch_output`` are those of batch files.
+    """
 
     input: float
     output: float
     currency: str
+    cached: float | None = None
+    batch_input: float | None = None
+    batch_output: float | None = None
+    tiers: tuple[PriceTier, ...] = ()
+    source: str = ""
+    as_of: str = ""
+
+    __pydantic_config__ = STRICT
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a vendor lets a user send: requests at once, and requests and tokens a minute.
+
+    Tokens are those of the prompt and those reserved for the reply. None is no limit known.
+    """
+
+    concurrency: int | None = None
+    requests_a_minute: int | None = None
+    tokens_a_minute: int | None = None
+    tokens_a_day: int | None = None
+
+    __pydantic_config__ = STRICT
 
 
 @dataclass(frozen=True, slots=True)
 class Model:
     """A model as the catalogue knows it: where it is, and what it takes.
 
-    ``window`` is in the vendor's tokens, prompt and reply together; None where unknown.
+    ``window`` is in the vendor's tokens, prompt and reply together, ``window_characters`` in
+    characters of the prompt; None where not known. ``extra`` is what else stands in the
+    request's body, such as what turns thinking off. ``errors`` are texts by which the vendor
+    says a kind of failure. ``estimate_path`` is where it counts a prompt's tokens.
+    ``params`` are a self-hosted model's parameters, by which its use of cards is reckoned.
     """
 
     name: str
@@ -87,11 +130,18 @@ class Model:
     base_url: str
     key_variable: str | None
     window: int | None = None
+    window_characters: int | None = None
     price: Price | None = None
     max_tokens_parameter: str = "max_tokens"
     temperature: float | None = 0.0
+    content: Literal["string", "list"] = "string"
+    stream: bool = False
+    extra: dict[str, Any] = field(default_factory=dict)
     reply_tokens: int = 256
     concurrency: int = 8
+    errors: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    estimate_path: str | None = None
+    params: float | None = None
     retired: str | None = None
     known: bool = True
 
@@ -190,7 +240,10 @@ class HaystackNote:
 
 @dataclass(frozen=True)
 class Run:
-    """A run's resolved configuration: all that shapes its requests, figures and name."""
+    """A run's resolved configuration: all that shapes its requests, figures and name.
+
+    ``needles`` are by task and language, one for each replicate.
+    """
 
     run_id: str
     date: str
@@ -211,27 +264,13 @@ class Run:
     timeout_s: float
     haystacks: dict[Language, HaystackNote]
     templates: dict[Language, Template]
-    needles: dict[Language, tuple[Needle, ...]]
+    needles: dict[str, dict[Language, tuple[Needle, ...]]]
     same_place: tuple[SamePlace, ...]
     trials: int
     primary_scorer: str
     versions: dict[str, str]
 
     __pydantic_config__ = STRICT
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """No reply: its kind, the HTTP status if there was one, and the vendor's words.
-
-    ``permanent`` marks what can't pass by itself; ``condemns`` what condemns every trial.
-    """
-
-    kind: str
-    status: int | None
-    message: str
-    permanent: bool
-    condemns: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,6 +286,23 @@ class Reply:
     reasoning_tokens: int | None = None
     served_model: str | None = None
     request_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """No reply that counts: its kind, the HTTP status if there was one, the vendor's words.
+
+    ``permanent`` marks what can't pass by itself; ``condemns`` what condemns every trial.
+    ``reply`` is what came all the same and is kept: an answer to a prompt that the endpoint
+    had cut short without saying so.
+    """
+
+    kind: str
+    status: int | None
+    message: str
+    permanent: bool
+    condemns: bool = False
+    reply: Reply | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,7 +43,7 @@ RUN = Run(
     timeout_s=600.0,
     haystacks={"en": HaystackNote("essays", "0" * 64, "essays", 1.5)},
     templates={"en": Template("plain", "en", (("user", "{context}{question}"),), " ")},
-    needles={"en": (Needle("kite", "en", ("A kite.",), "What?", (("kite",),)),)},
+    needles={"single": {"en": (Needle("kite", "en", ("A kite.",), "What?", (("kite",),)),)}},
     same_place=(
         SamePlace("en", 0, 1_000, 100.0, 50.0),
         SamePlace("en", 2, 1_000, 50.0, 0.0),

@@ -24,11 +24,21 @@ GROUPS: tuple[tuple[str, frozenset[str]], ...] = (
     (
         "core",
         frozenset({"plan", "context", "prompts", "scoring", "grid", "keys", "needles", "cells"})
-        | {"failures", "outcomes", "budget", "labels", "reader", "surfaces", "faults", "cleaning"},
+        | {
+            "money",
+            "failures",
+            "outcomes",
+            "budget",
+            "labels",
+            "reader",
+            "surfaces",
+            "faults",
+            "cleaning",
+        },
     ),
     (
         "edges",
-        frozenset({"files", "config", "models", "corpus", "fetch", "tokens", "endpoint"})
+        frozenset({"files", "config", "models", "prices", "corpus", "fetch", "tokens", "endpoint"})
         | {"store", "tables", "fonts", "heatmaps"},
     ),
     (
@@ -52,6 +62,7 @@ OWNERS: Mapping[str, frozenset[str]] = {
     "tiktoken": frozenset({"tokens"}),
     "tokenizers": frozenset({"tokens"}),
     "rich": frozenset({"progress"}),
+    "genai_prices": frozenset({"prices"}),
     "opencc": frozenset({"scoring"}),
     "yaml": frozenset({"files", "store"}),
     "filelock": frozenset({"store", "fetch"}),

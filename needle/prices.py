@@ -1,0 +1,77 @@
+"""Prices from the package genai-prices, as needle's own records. The one module that imports it.
+
+Its figures are those of its bundled snapshot: nothing is downloaded.
+"""
+
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import Any
+
+from needle.types import Price, PriceTier
+
+
+def find_price(provider: str, model: str, date: str) -> Price | None:
+    """Return a model's price, in USD per million tokens, that held on a date (ISO 8601).
+
+    ``provider`` and ``model`` are genai-prices' own ids. None where it knows no price for
+    both prompt and reply.
+    """
+    from genai_prices import data_snapshot
+
+    try:
+        vendor, found = data_snapshot.get_snapshot().find_provider_model(
+            model, None, provider, None
+        )
+    except LookupError:
+        return None
+    moment = datetime.fromisoformat(date).replace(tzinfo=UTC)
+    usual = found.get_prices(moment)
+    batch = found.get_prices(moment, {"processing": "batch"})
+    rates = _read(usual)
+    if rates[0] is None or rates[1] is None:
+        return None
+    batch_input, batch_output, _ = _read(batch)
+    has_batch = (batch_input, batch_output) != rates[:2]
+    return Price(
+        input=rates[0],
+        output=rates[1],
+        currency="USD",
+        cached=rates[2],
+        batch_input=batch_input if has_batch else None,
+        batch_output=batch_output if has_batch else None,
+        tiers=_read_tiers(usual),
+        source=f"genai-prices {version('genai-prices')} ({vendor.id}: {found.id})",
+        as_of=date,
+    )
+
+
+def _read(prices: Any) -> tuple[float | None, float | None, float | None]:
+    """Return the rates of input, output and cached input below the first tier."""
+    kinds = (prices.input_mtok, prices.output_mtok, prices.cache_read_mtok)
+    base = [getattr(kind, "base", kind) for kind in kinds]
+    return tuple(None if rate is None else float(rate) for rate in base)  # type: ignore[return-value]
+
+
+def _read_tiers(prices: Any) -> tuple[PriceTier, ...]:
+    kinds = (prices.input_mtok, prices.output_mtok, prices.cache_read_mtok)
+    starts = sorted({tier.start for kind in kinds for tier in getattr(kind, "tiers", ())})
+    return tuple(
+        PriceTier(
+            start,
+            _at(kinds[0], start) or 0.0,
+            _at(kinds[1], start) or 0.0,
+            _at(kinds[2], start),
+        )
+        for start in starts
+    )
+
+
+def _at(kind: Any, start: int) -> float | None:
+    """Return a kind's rate in the tier that begins at so many tokens."""
+    if kind is None:
+        return None
+    rate = getattr(kind, "base", kind)
+    for tier in getattr(kind, "tiers", ()):
+        if tier.start <= start:
+            rate = tier.price
+    return float(rate)
