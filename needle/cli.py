@@ -185,12 +185,24 @@ def fetch(name: str, mirror: str | None) -> int:
 
 
 @cli.command()
-@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
-def check(files: tuple[Path, ...]) -> int:
-    """Check recipes, needles and prompts of your own (YAML) and haystack folders."""
-    from needle.listing import check_files
+@click.argument("files", nargs=-1, type=click.Path(path_type=Path))
+@click.option("--model", "-m", multiple=True, help="Send this model one tiny request.")
+@click.option("--base-url", multiple=True, help="Its endpoint, where the catalogue has none.")
+@click.option("--timeout", "timeout_s", help="Seconds to wait for the reply (default 120).")
+@no_keys
+def check(files: tuple[Path, ...], **options: Any) -> int:
+    """Check a model's endpoint, or recipes, needles and prompts of your own and haystacks."""
+    if not (files or options["model"]):
+        raise UsageError("check what? name FILES (YAML, or a haystack's folder) or a --model")
+    if files:
+        from needle.listing import check_files
 
-    return check_files(files)
+        check_files(files)
+    if not options["model"]:
+        return 0
+    from needle.checkup import check_models
+
+    return check_models(gather(options))
 
 
 @cli.command()

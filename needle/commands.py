@@ -189,7 +189,7 @@ def _carry_out(
 ) -> Ending:
     model = prepared.run.model
     live = sys.stderr.isatty()
-    with _reachable(model, prepared.run.seed, faults) as base_url:
+    with reachable(model, prepared.run.seed, faults) as base_url:
         there = replace(prepared.run, model=replace(model, base_url=base_url))
         watch = LiveWatch(there) if live else PlainWatch(there)
         with watch:
@@ -197,7 +197,7 @@ def _carry_out(
 
 
 @contextmanager
-def _reachable(model: Model, seed: int, faults: str | None) -> Iterator[str]:
+def reachable(model: Model, seed: int, faults: str | None) -> Iterator[str]:
     """Yield the address of a model's endpoint; the simulated one is started for the run."""
     if not model.simulated or model.base_url != find_model(model.name, None, None).base_url:
         yield model.base_url

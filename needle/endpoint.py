@@ -41,11 +41,15 @@ MakeBody = Callable[[], dict[str, Any]]
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """What one attempt brought: a reply or a failure, the wait asked for, what is left to send."""
+    """What one attempt brought: a reply or a failure, and what the vendor says besides.
+
+    ``wait_s`` is the wait it asks for, in seconds; ``date`` is its clock, as HTTP writes it.
+    """
 
     result: Reply | Failure
     wait_s: float | None = None
     allowance: Allowance | None = None
+    date: str | None = None
 
 
 class Turn(Protocol):
@@ -159,7 +163,7 @@ async def ask(
         try:
             began, started_at = time.monotonic(), _now()
             made += 1
-            heard = last = await _ask_once(client, make_body(), key, errors or {})
+            heard = last = await ask_once(client, make_body(), key, errors or {})
             latency_s = time.monotonic() - began
         finally:
             turn.leave(heard)
@@ -196,12 +200,13 @@ def _wait(state: "RetryCallState") -> float:
     return wait_random_exponential(multiplier=_FIRST_WAIT, max=_LONGEST_WAIT)(state)
 
 
-async def _ask_once(
+async def ask_once(
     client: "AsyncOpenAI",
     body: dict[str, Any],
     key: str | None,
     errors: Mapping[str, Sequence[str]],
 ) -> Heard:
+    """Ask once, and return what came of it; never raises for what an endpoint does."""
     import httpx2
     import openai
 
@@ -214,13 +219,15 @@ async def _ask_once(
                 reply = read_reply(join_chunks(chunks), request_id)
             else:
                 reply = read_completion(raw.text, request_id)
-        return Heard(reply, allowance=read_allowance(raw.headers, datetime.now(UTC)))
+        allowance = read_allowance(raw.headers, datetime.now(UTC))
+        return Heard(reply, allowance=allowance, date=raw.headers.get("date"))
     except openai.APIStatusError as error:
         now = datetime.now(UTC)
         message = redact(_describe(error), key)[:_MESSAGE_LENGTH]
         failure = classify_status(error.status_code, message, errors)
         headers = error.response.headers
-        return Heard(failure, read_wait(headers, message, now), read_allowance(headers, now))
+        wait_s, allowance = read_wait(headers, message, now), read_allowance(headers, now)
+        return Heard(failure, wait_s, allowance, headers.get("date"))
     except (openai.APITimeoutError, httpx2.TimeoutException, TimeoutError):
         return Heard(Failure("timeout", None, "no answer in time", permanent=False))
     except (openai.APIConnectionError, httpx2.TransportError) as error:
@@ -232,6 +239,18 @@ async def _ask_once(
     except _CUT_SHORT as error:
         message = redact(f"not a chat completion: {error}", key)[:_MESSAGE_LENGTH]
         return Heard(Failure("malformed", 200, message, permanent=False))
+
+
+async def list_models(client: "AsyncOpenAI", name: str) -> dict[str, Any] | None:
+    """Return what an endpoint's list of models says of one; None if it has no such list or name."""
+    import openai
+
+    try:
+        raw = await client.models.with_raw_response.list()
+        listed = json.loads(raw.text)["data"]
+        return next((dict(each) for each in listed if each["id"] == name), None)
+    except (openai.OpenAIError, *_CUT_SHORT):
+        return None
 
 
 def _longest_s(client: "AsyncOpenAI") -> float | None:

@@ -117,7 +117,7 @@ def test_a_budget_in_another_currency_needs_a_rate() -> None:
 @pytest.mark.parametrize("text", ["USD/CNY", "USD/CNY=0", "USDCNY=7", "USD/CNY=-7"])
 def test_what_is_no_rate_is_refused(text: str) -> None:
     """A rate names two currencies and a number above nought."""
-    with pytest.raises(UsageError, match="USD/CNY=7.1"):
+    with pytest.raises(UsageError, match="not a rate"):
         parse_rates([text])
 
 

@@ -38,7 +38,7 @@ GROUPS: tuple[tuple[str, frozenset[str]], ...] = (
         frozenset({"prepare", "stopping", "gate", "runner", "progress", "summary", "drawing"})
         | {"replies", "simulator"},
     ),
-    ("commands", frozenset({"commands", "listing", "options", "cli", "__main__"})),
+    ("commands", frozenset({"commands", "listing", "checkup", "options", "cli", "__main__"})),
 )
 GROUP_OF = {module: index for index, (_, modules) in enumerate(GROUPS) for module in modules}
 
@@ -59,7 +59,7 @@ OWNERS: Mapping[str, frozenset[str]] = {
     "opencc": frozenset({"scoring"}),
     "yaml": frozenset({"files", "store"}),
     "filelock": frozenset({"store", "fetch"}),
-    "click": frozenset({"cli", "options", "commands", "listing"}),
+    "click": frozenset({"cli", "options", "commands", "listing", "checkup"}),
     "dotenv": frozenset({"credentials"}),
 }
 
