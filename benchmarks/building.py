@@ -11,8 +11,10 @@ import time
 from collections.abc import Callable
 
 from needle.config import draw_needles, load_needle_source, load_template
-from needle.context import Frame, Measured, find_boundaries, fit, plant, read_passage, share_cut
+from needle.context import Frame, fit, plant, share_cut
 from needle.corpus import find_haystacks
+from needle.counting import Measured
+from needle.passages import find_boundaries, read_passage
 from needle.prompts import split_template
 from needle.tokens import load_counting
 from needle.types import LANGUAGES, Language
@@ -40,15 +42,15 @@ def measure(language: Language, length: int) -> tuple[float, float, float]:
     boundaries = find_boundaries(passage.text)
     (before, after), others = split_template(template, needle.question)
     apart = sum(map(counting.count, others))
-    frame = Frame(needle.facts[0], template.separator, before, after, apart)
+    frame = Frame(needle.facts, template.separator, before, after, apart)
 
-    def place(depth: float) -> tuple[int, int]:
+    def place(depth: float) -> tuple[tuple[int, ...], int]:
         shared = share_cut(passage, frame, length)
-        fitted = fit(passage, boundaries, frame, length, depth, shared)
-        return fitted.position, fitted.cut
+        fitted = fit(passage, boundaries, frame, length, (depth,), shared)
+        return fitted.positions, fitted.cut
 
-    def join(position: int, cut: int) -> str:
-        parts = (before, *plant(position, cut, frame.needle, frame.separator), after)
+    def join(positions: tuple[int, ...], cut: int) -> str:
+        parts = (before, *plant(positions, frame.inserts, cut, frame.separator), after)
         return "".join(
             part if isinstance(part, str) else passage.text[part.start : part.end] for part in parts
         )

@@ -5,7 +5,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from needle.types import VERDICTS, Cell, Heatmap, Language, Run, Verdict
+from needle.figures import Cell, Heatmap
+from needle.types import VERDICTS, Language, Run, Verdict
 
 UNSCORED: tuple[Verdict, ...] = ("truncated", "filtered", "failed", "not_run")
 

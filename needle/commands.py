@@ -15,6 +15,7 @@ from needle.config import Card, Recipe, draw_needles, load_needle_source, read_r
 from needle.credentials import find_key
 from needle.drawing import draw_run
 from needle.errors import NeedleError, UsageError
+from needle.figures import Heatmap
 from needle.models import find_model
 from needle.outcomes import is_settled, read_result, settle_states
 from needle.prepare import (
@@ -39,7 +40,7 @@ from needle.store import (
     write_scores,
 )
 from needle.summary import describe_plan, describe_recall
-from needle.types import Heatmap, Language, Model, Needle, Run
+from needle.types import Language, Model, Needle, Run
 
 DONE, SOME_FAILED, STOPPED, INTERRUPTED = 0, 1, 3, 130
 

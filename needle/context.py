@@ -1,194 +1,17 @@
-"""Contexts: a haystack as one replicate reads it, measured, cut to length, with a needle in it.
+"""Contexts: a passage cut to length, with sentences inserted at their depths.
 
 Pure: texts and counts in, places and counts out. Places are characters of the passage.
 """
 
-import hashlib
-import random
 import re
-from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
-from needle.types import Haystack
+from needle.counting import Measured, Slice
 
-FILE_GAP = "\n\n"
 SHORTFALL = 8
 """The most tokens by which a prompt may stay below its context length (law 1)."""
-
-_STRIDE = 160  # characters between anchors: short enough to encode in microseconds
-
-
-@dataclass(frozen=True, slots=True)
-class Counting:
-    """A way to count: tokens of an encoding, or hanzi.
-
-    ``cut`` matches at places where counts add up wherever both neighbours are in the text;
-    None where no such place is known, and texts are counted whole. ``join_room`` is what is
-    kept free for units that differ with the needle's place, where its ends merge with their
-    neighbours; most places differ by none or one.
-    """
-
-    name: str
-    count: Callable[[str], int]
-    cut: re.Pattern[str] | None = None
-    join_room: int = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Slice:
-    """A stretch of the passage, by characters, as a part of a spliced text."""
-
-    start: int
-    end: int
-
-
-class Measured:
-    """A text with its running count, kept at anchors, so that any slice is counted fast."""
-
-    def __init__(self, text: str, counting: Counting, enough: int | None = None) -> None:
-        """Measure a text, no further than ``enough`` units from its start."""
-        self.text = text
-        self.counting = counting
-        self._places = array("Q")
-        self._counts = array("Q")
-        self.total = self._measure(enough)
-        self.before = lru_cache(maxsize=4096)(self._before)
-
-    def _measure(self, enough: int | None) -> int:
-        cut, count = self.counting.cut, self.counting.count
-        if cut is None:
-            return count(self.text)
-        text, last, running = self.text, 0, 0
-        while match := cut.search(text, last + _STRIDE):
-            place = match.start()
-            if place >= len(text):
-                break
-            running += count(text[last:place])
-            self._places.append(place)
-            self._counts.append(running)
-            last = place
-            if enough is not None and running >= enough:
-                break
-        if enough is None or running < enough:
-            return running + count(text[last:])
-        self.text = text[:last]
-        return running
-
-    def _before(self, place: int) -> int:
-        """Count the text before a place, as if it stood alone."""
-        index = bisect_left(self._places, place) - 1
-        if index < 0:
-            return self.counting.count(self.text[:place])
-        start = self._places[index]
-        return self._counts[index] + self.counting.count(self.text[start:place])
-
-    def between(self, low: int, high: int) -> tuple[int, int]:
-        """Return places around the text whose count before it is within low and high."""
-        if not self._places:
-            return 0, len(self.text)
-        first = bisect_left(self._counts, low) - 1
-        last = bisect_right(self._counts, high)
-        start = self._places[first] if first >= 0 else 0
-        end = self._places[last] if last < len(self._places) else len(self.text)
-        return start, end
-
-    def count(self, parts: Sequence[str | Slice]) -> int:
-        """Count literal strings and slices of this text put together, exactly.
-
-        Inside a slice the stretch between its first and last anchor is already counted; only
-        what is around it is encoded, together with its neighbours.
-        """
-        total, pending = 0, ""
-        for part in parts:
-            if isinstance(part, str):
-                pending += part
-                continue
-            first = bisect_right(self._places, part.start)
-            last = bisect_left(self._places, part.end) - 1
-            if first > last:
-                pending += self.text[part.start : part.end]
-                continue
-            total += self.counting.count(pending + self.text[part.start : self._places[first]])
-            total += self._counts[last] - self._counts[first]
-            pending = self.text[self._places[last] : part.end]
-        return total + (self.counting.count(pending) if pending else 0)
-
-
-def draw_offset(haystack: Haystack, seed: int, replicate: int) -> int:
-    """Draw where in the haystack a replicate begins to read, in characters.
-
-    The first replicate begins at the beginning. Others begin at a paragraph drawn from
-    the seed and the replicate.
-    """
-    if replicate == 0:
-        return 0
-    text = FILE_GAP.join(text for _, text in haystack.files)
-    starts = [match.end() for match in re.finditer(r"\n\s*\n\s*(?=\S)", text)]
-    starts = starts or [match.end() for match in re.finditer(r"\n(?=\S)", text)]
-    return random.Random(f"offset {seed} {replicate}").choice(starts) if starts else 0
-
-
-def read_passes(haystack: Haystack, offset: int) -> Iterator[str]:
-    """Yield the haystack from its offset round to it again, then in ever fresh orders.
-
-    The order of each further pass is drawn from the haystack's sha256, the offset and the
-    pass, so that these alone determine the text.
-    """
-    texts = [text for _, text in haystack.files]
-    whole = FILE_GAP.join(texts)
-    yield whole[offset:]
-    if offset:
-        yield whole[:offset].rstrip()
-    number = 1
-    while True:
-        order = list(texts)
-        seed = hashlib.sha256(f"{haystack.sha256} {offset} {number}".encode()).hexdigest()
-        random.Random(seed).shuffle(order)
-        yield FILE_GAP.join(order)
-        number += 1
-
-
-def read_passage(haystack: Haystack, offset: int, characters: int) -> str:
-    """Return at least so many characters of a haystack as read from its offset."""
-    read: list[str] = []
-    length = 0
-    for text in read_passes(haystack, offset):
-        read.append(text)
-        length += len(text) + len(FILE_GAP)
-        if length - len(FILE_GAP) >= characters:
-            break
-    return FILE_GAP.join(read)
-
-
-_SENTENCE_END = re.compile(r"[.!?]+[\"')\]”’]*(?=\s)|[。！？…]+[”’」』）》〉】\"']*")
-_GOES_ON = "，、；：,;:.!?。！？…—）》〉)]"
-_NO_END_AFTER = re.compile(
-    r"(?:\b(?:Mr|Mrs|Ms|Dr|Prof|St|Mt|vs|etc|cf|e\.g|i\.e|al|No|Fig|Jr|Sr|[A-Z])\.)$"
-)
-
-
-def find_boundaries(text: str) -> "array[int]":
-    """Return every place between two sentences: just after an end and its closing quotes.
-
-    A full stop of an abbreviation or initial ends no sentence, nor does any sign before a
-    small letter, a comma or another such sign (“好！”，他说).
-    """
-    places = array("Q")
-    for match in _SENTENCE_END.finditer(text):
-        end = match.end()
-        if end < len(text) and _ends_sentence(text, match.start(), end):
-            places.append(end)
-    return places
-
-
-def _ends_sentence(text: str, start: int, end: int) -> bool:
-    following = text[end : end + 40].lstrip()
-    if following[:1].islower() or text[end] in _GOES_ON:
-        return False
-    return text[start] != "." or not _NO_END_AFTER.search(text[max(0, start - 6) : start + 1])
 
 
 def find_place(passage: Measured, boundaries: Sequence[int], depth_percent: float, cut: int) -> int:
@@ -251,39 +74,57 @@ def _last_fitting(passage: Measured, places: Sequence[int], room: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """What stands in a prompt beside the haystack: the needle, and the template's text.
+    """What stands in a prompt beside the haystack: the inserted sentences, and the template's text.
 
-    ``before`` and ``after`` are around the context in its message; ``apart`` is the count
-    of the other messages' contents.
+    ``inserts`` are in the order of the depths that are asked for them. ``before`` and
+    ``after`` are around the context in its message; ``apart`` is the count of the other
+    messages' contents.
     """
 
-    needle: str
+    inserts: tuple[str, ...]
     separator: str
     before: str
     after: str
     apart: int
 
-    def lay_out(self, position: int, cut: int) -> list[str | Slice]:
-        """Return the parts of the context's message, with the needle at a place."""
-        planted = plant(position, cut, self.needle, self.separator)
+    def lay_out(self, positions: Sequence[int], cut: int) -> list[str | Slice]:
+        """Return the parts of the context's message, with each insert at its place."""
+        planted = plant(positions, self.inserts, cut, self.separator)
         return [self.before, *planted, self.after]
 
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
-    """Where the needle goes and the haystack ends, with the exact count of all contents."""
+    """Where the inserts go and the haystack ends, with the exact count of all contents.
 
-    position: int
+    ``positions`` and ``actual_depths`` (percent) are one for each insert, none less than
+    the one before.
+    """
+
+    positions: tuple[int, ...]
     cut: int
     total: int
-    actual_depth_percent: float
+    actual_depths: tuple[float, ...]
 
 
-def plant(position: int, cut: int, needle: str, separator: str) -> list[str | Slice]:
-    """Return a context's parts: the haystack to its cut with the needle at its place."""
-    if position == 0:
-        return [needle, separator, Slice(0, cut)]
-    return [Slice(0, position), separator, needle, Slice(position, cut)]
+def plant(
+    positions: Sequence[int], inserts: Sequence[str], cut: int, separator: str
+) -> list[str | Slice]:
+    """Return a context's parts: the haystack to its cut with each insert at its place.
+
+    Positions ascend. Those that share one follow each other, each with a separator of its
+    own: before it, or after it where it stands before the haystack's first word.
+    """
+    parts: list[str | Slice] = []
+    last = 0
+    for position, insert in zip(positions, inserts, strict=True):
+        if position > last:
+            parts.append(Slice(last, position))
+            last = position
+        parts += (separator, insert) if position else (insert, separator)
+    if cut > last:
+        parts.append(Slice(last, cut))
+    return parts
 
 
 def share_cut(passage: Measured, frame: Frame, length: int) -> int:
@@ -292,9 +133,8 @@ def share_cut(passage: Measured, frame: Frame, length: int) -> int:
     Raises ValueError if the length has no room for any haystack.
     """
     counting = passage.counting
-    fixed = frame.apart + counting.count(
-        frame.before + frame.needle + frame.separator + frame.after
-    )
+    inserted = "".join(insert + frame.separator for insert in frame.inserts)
+    fixed = frame.apart + counting.count(frame.before + inserted + frame.after)
     cut = find_cut(passage, length - fixed - counting.join_room)
     if cut <= 0:
         raise ValueError(f"no room for a haystack: the rest takes {fixed}")
@@ -306,28 +146,31 @@ def fit(
     boundaries: Sequence[int],
     frame: Frame,
     length: int,
-    depth_percent: float,
+    depths: Sequence[float],
     shared: int,
 ) -> Fitted:
-    """Place a needle so that all contents are ``length`` units, or up to the shortfall less.
+    """Place the inserts so that all contents are ``length`` units, or up to the shortfall less.
 
-    The haystack ends at the cut that all depths of the length share, unless this place's
-    joins need more or fewer units than usual; then its end alone is moved.
+    ``depths`` ascend, one for each insert. The haystack ends at the cut that all depths of
+    the length share, unless these places' joins need more or fewer units than usual; then
+    its end alone is moved.
 
     Raises ValueError if no end makes it fit.
     """
-    position, cut = find_place(passage, boundaries, depth_percent, shared), shared
-    last = position >= shared  # the needle then follows the end, wherever it is moved
+    cut = shared
+    positions = tuple(find_place(passage, boundaries, depth, shared) for depth in depths)
+    inside = sum(position < shared for position in positions)  # the others follow the end
     room = passage.before(shared)
     for _ in range(16):
-        total = frame.apart + passage.count(frame.lay_out(position, cut))
+        total = frame.apart + passage.count(frame.lay_out(positions, cut))
         if 0 <= length - total <= SHORTFALL:
-            depth = round(100 * passage.before(position) / passage.before(cut), 3)
-            return Fitted(position, cut, total, depth)
+            whole = passage.before(cut)
+            actual = tuple(round(100 * passage.before(place) / whole, 3) for place in positions)
+            return Fitted(positions, cut, total, actual)
         room += length - total if total > length else length - total - SHORTFALL // 2
         cut = find_cut(passage, room)
         if cut <= 0:
             break
-        last = last or cut < position
-        position = cut if last else position
+        inside = min(inside, sum(position <= cut for position in positions))
+        positions = positions[:inside] + (cut,) * (len(positions) - inside)
     raise ValueError(f"no end of the haystack gives {length}: the text can't be cut near enough")

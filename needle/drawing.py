@@ -3,9 +3,10 @@
 from pathlib import Path
 
 from needle.cells import count_planned, join_scores, make_heatmap
+from needle.figures import Heatmap
 from needle.outcomes import settle_states
 from needle.store import OUTCOMES, load_run, read_lines, read_scores
-from needle.types import Heatmap, Language, Run
+from needle.types import Language, Run
 
 
 def collect_heatmaps(folder: Path, run: Run | None = None) -> list[Heatmap]:

@@ -23,10 +23,11 @@ from matplotlib.patches import Patch, Polygon, Rectangle
 
 from needle import fonts
 from needle.errors import StoreError, UsageError
+from needle.figures import Cell, Heatmap
 from needle.fonts import Families, fit_text, measure_text, wrap_text
 from needle.labels import COLOURS, Labels, Mark, make_labels, mark_cell, write_depths, write_lengths
 from needle.store import write_whole
-from needle.types import Cell, Heatmap, Language
+from needle.types import Language
 
 FORMATS = ("png", "svg")
 DPI = 160

@@ -46,7 +46,7 @@ def make_keys(
 
     A needle's accepted answers are left out: they shape its score, not its request.
     """
-    shaping = {
+    shaping: dict[str, Any] = {
         "task": text.task,
         "language": text.language,
         "layout": text.layout,
@@ -63,6 +63,11 @@ def make_keys(
         "replicate": text.replicate,
         "control": text.control,
     }
+    if text.needle.distractors:  # others keep the keys that they had before there were any
+        shaping["distractors"] = [
+            [distractor.text, float(distractor.depth_percent)]
+            for distractor in text.needle.distractors
+        ]
     sampling = {"temperature": temperature, "reply_tokens": reply_tokens}
     pair = digest(shaping)
     key = digest({"pair": pair, "model": model, "endpoint": endpoint, "sampling": sampling})

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from needle.cells import UNSCORED
+from needle.figures import Cell, Heatmap
 from needle.grid import format_length
-from needle.types import Cell, Heatmap, Language, Verdict
+from needle.types import Language, Verdict
 
 _TEXT: dict[Language, dict[Language, str]] = {
     "en": {"en": "English", "zh": "Chinese"},

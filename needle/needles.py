@@ -76,6 +76,31 @@ def draw_needle(source: NeedleSource, language: Language, seed: int, replicate: 
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Insert:
+    """A sentence to be inserted, and the depth (percent) asked for it."""
+
+    text: str
+    depth_percent: float
+    distractor: bool = False
+
+
+def spread(needle: Needle, depth_percent: float) -> tuple[Insert, ...]:
+    """Return all that a needle inserts at a depth, in the order of the text.
+
+    Fact i of n, from 0, is asked for at d + i (100 - d) / n, the published rule of multi-needle
+    tests (gkamradt/needle-in-a-haystack); distractors keep depths of their own.
+    """
+    number = len(needle.facts)
+    step = (100 - depth_percent) / number
+    facts = [
+        Insert(fact, max(depth_percent, round(depth_percent + i * step, 3)))
+        for i, fact in enumerate(needle.facts)
+    ]
+    others = [Insert(each.text, each.depth_percent, distractor=True) for each in needle.distractors]
+    return tuple(sorted([*facts, *others], key=lambda insert: insert.depth_percent))
+
+
 def find_unknown_marks(source: NeedleSource) -> list[str]:
     """Return the marks in a source's wordings that no slot fills, such as ``{plcae.en}``."""
     unknown = []

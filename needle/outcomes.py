@@ -6,7 +6,7 @@ from typing import Any
 
 from needle.failures import may_be_charged
 from needle.money import cost
-from needle.types import Asked, Failure, Price, Reply, Trial
+from needle.types import Asked, Failure, Place, Price, Reply, Trial
 
 Line = dict[str, Any]
 
@@ -25,14 +25,6 @@ _FROM_REPLY = (
 
 def describe_trial(trial: Trial) -> Line:
     """Return what an outcome's line says of its trial."""
-    needles = [
-        {
-            "text": fact,
-            "depth_percent": trial.depth_percent,
-            "actual_depth_percent": trial.actual_depth_percent,
-        }
-        for fact in trial.needle.facts
-    ]
     return {
         "trial": trial.key,
         "pair": trial.pair,
@@ -42,7 +34,7 @@ def describe_trial(trial: Trial) -> Line:
         "layout": trial.layout,
         "control": trial.control,
         "needle": trial.needle.name,
-        "needles": needles,
+        "needles": [_describe_place(place) for place in trial.places],
         "replicate": trial.replicate,
         "haystack": trial.haystack,
         "haystack_offset": trial.haystack_offset,
@@ -52,6 +44,16 @@ def describe_trial(trial: Trial) -> Line:
         "depth_percent": trial.depth_percent,
         "actual_depth_percent": trial.actual_depth_percent,
         "prompt_tokens": trial.prompt_tokens,
+    }
+
+
+def _describe_place(place: Place) -> Line:
+    """Return where an inserted sentence stands; what is no fact of the needle's says so."""
+    return {
+        "text": place.text,
+        "depth_percent": place.depth_percent,
+        "actual_depth_percent": place.actual_depth_percent,
+        **({"distractor": True} if place.distractor else {}),
     }
 
 

@@ -1,73 +1,21 @@
 """The plan: every trial of a run, in the order they are sent, with exact counts and keys. Pure."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-from needle.context import (
-    SHORTFALL,
-    Counting,
-    Fitted,
-    Frame,
-    Measured,
-    draw_offset,
-    find_boundaries,
-    fit,
-    read_passage,
-    share_cut,
-)
+from needle.context import SHORTFALL, share_cut
 from needle.errors import UsageError
-from needle.grid import GridWish, format_length, make_grid
-from needle.keys import TextKey, make_keys
-from needle.prompts import CHAT_OVERHEAD, split_template
-from needle.types import (
-    Grid,
-    Haystack,
-    Language,
-    Model,
-    Needle,
-    Plan,
-    Repeats,
-    SamePlace,
-    Template,
-    Trial,
-    Unit,
-)
-
-CLASSIC = "classic"
-_SPARE = 1_000  # units measured beyond the longest context, so that its cut can be moved
-
-
-@dataclass(frozen=True, slots=True)
-class Material:
-    """What one language's trials are made of: a needle for each replicate, text, template."""
-
-    language: Language
-    haystack: Haystack
-    needles: tuple[Needle, ...]
-    template: Template
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """What else shapes a run's requests."""
-
-    model: Model
-    grid: GridWish
-    unit: Unit
-    tokens: Counting
-    hanzi: Counting
-    seed: int
-    temperature: float | None
-    reply_tokens: int
-
-    @property
-    def counting(self) -> Counting:
-        """The counting that context lengths are in."""
-        return self.tokens if self.unit == "tokens" else self.hanzi
+from needle.grid import format_length, make_grid
+from needle.materials import Material, Settings
+from needle.needles import spread
+from needle.passages import draw_offset
+from needle.prompts import CHAT_OVERHEAD
+from needle.reading import Reading, count_passes, measure, read
+from needle.trials import make_asking, plan_needle
+from needle.types import Haystack, Plan, Repeats, SamePlace, Trial
 
 
 def make_plan(settings: Settings, materials: Sequence[Material]) -> Plan:
-    """Make the plan of a run: replicate by replicate, short contexts first.
+    """Make the plan of a run: replicate by replicate, text by text, short contexts first.
 
     Raises UsageError where a typed length is past the window or too short for the needle.
     """
@@ -78,15 +26,28 @@ def make_plan(settings: Settings, materials: Sequence[Material]) -> Plan:
     same_place: list[SamePlace] = []
     repeats: list[Repeats] = []
     for replicate in range(len(materials[0].needles)):
-        for material in materials:
-            reading = _read(settings, material, grid, replicate)
-            block, merged = _plan_reading(settings, reading, grid)
-            trials += block
-            same_place += merged
+        for haystack, readers in _by_haystack(materials):
+            reading = read(settings, haystack, replicate, grid.lengths[-1])
+            cut = 0
+            for material in readers:
+                asking = make_asking(settings, reading, material, settings.counting)
+                block, merged = plan_needle(asking, grid)
+                trials += block
+                same_place += merged
+                cut = max(cut, *(trial.cut for trial in block))
             if replicate == 0:
-                passes = count_passes(block, material.haystack)
-                repeats.append(Repeats(material.language, material.haystack.name, passes))
+                passes = count_passes(cut, haystack)
+                repeats.append(Repeats(haystack.language, haystack.name, passes))
     return Plan(tuple(trials), tuple(same_place), tuple(repeats), grid)
+
+
+def _by_haystack(materials: Sequence[Material]) -> list[tuple[Haystack, list[Material]]]:
+    """Group materials by the text they are asked on, so that each passage is read once."""
+    groups: dict[str, tuple[Haystack, list[Material]]] = {}
+    for material in materials:
+        haystack = material.haystack
+        groups.setdefault(haystack.language, (haystack, []))[1].append(material)
+    return list(groups.values())
 
 
 def _room(settings: Settings, materials: Sequence[Material]) -> int | None:
@@ -110,28 +71,24 @@ def _hanzi_room(settings: Settings, material: Material, room: int) -> int:
     One hanzi less than what the room in tokens ends at: a context that may hold that one
     as well may also hold the letters after it, and these are not counted.
     """
-    count, most = settings.hanzi.count, room * 4
-    for number, needle in enumerate(material.needles):
-        passage = _measure(settings, material, number, room, settings.tokens)
-        frame, others = _frame(material, needle, settings.tokens)
+    count, most, haystack = settings.hanzi.count, room * 4, material.haystack
+    for replicate in range(len(material.needles)):
+        offset = draw_offset(haystack, settings.seed, replicate)
+        passage = measure(haystack, offset, room, settings.tokens, settings.unit)
+        reading = Reading(haystack, replicate, offset, passage, passage, ())
+        asking = make_asking(settings, reading, material, settings.tokens)
+        frame = asking.frame(spread(asking.needle, 0))
         try:
-            cut = share_cut(passage, frame, room - SHORTFALL)
+            cut = share_cut(passage, frame, room - SHORTFALL - len(frame.inserts) + 1)
         except ValueError as error:
             raise UsageError(
                 f"the window of {settings.model.name} is too small: {error} tokens "
                 f"of {room:,} (--reply-tokens)"
             ) from error
-        texts = (frame.before, frame.needle, frame.separator, frame.after, *others)
+        inserted = frame.separator * len(frame.inserts)
+        texts = (frame.before, *frame.inserts, inserted, frame.after, *asking.others)
         most = min(most, count(passage.text[:cut]) + sum(map(count, texts)) - 1)
     return most
-
-
-def _frame(material: Material, needle: Needle, counting: Counting) -> tuple[Frame, list[str]]:
-    """Return what stands around a needle and its haystack, and the other messages' contents."""
-    (before, after), others = split_template(material.template, needle.question)
-    apart = sum(map(counting.count, others))
-    facts, separator = "".join(needle.facts), material.template.separator
-    return Frame(facts, separator, before, after, apart), others
 
 
 def _refuse_beyond(settings: Settings, room: int | None) -> None:
@@ -147,158 +104,3 @@ def _refuse_beyond(settings: Settings, room: int | None) -> None:
                 f"the reply and {CHAT_OVERHEAD} for the chat format (grid.lengths[{index}]): "
                 f"use {room} or less"
             )
-
-
-def _measure(
-    settings: Settings, material: Material, replicate: int, length: int, counting: Counting
-) -> Measured:
-    """Measure as much of a replicate's passage as contexts of a length can hold."""
-    offset = draw_offset(material.haystack, settings.seed, replicate)
-    characters = length
-    while True:
-        text = read_passage(material.haystack, offset, characters)
-        passage = Measured(text, counting, length + _SPARE)
-        if passage.total >= length + _SPARE:
-            return passage
-        if not passage.total and len(text) >= sum(len(file) for _, file in material.haystack.files):
-            raise UsageError(
-                f"the haystack {material.haystack.name!r} holds no {settings.unit} to count "
-                f"(--unit): use another --haystack or --unit tokens"
-            )
-        characters *= 2
-
-
-@dataclass(frozen=True, slots=True)
-class _Reading:
-    """One replicate of one language: its needle, and its passage measured."""
-
-    material: Material
-    number: int
-    needle: Needle
-    offset: int
-    passage: Measured
-    in_tokens: Measured
-    boundaries: Sequence[int]
-    frame: Frame
-    others: tuple[str, ...]
-
-
-def _read(settings: Settings, material: Material, grid: Grid, number: int) -> _Reading:
-    needle = material.needles[number]
-    passage = _measure(settings, material, number, grid.lengths[-1], settings.counting)
-    _refuse_taken(passage.text, needle, material)
-    frame, others = _frame(material, needle, settings.counting)
-    return _Reading(
-        material=material,
-        number=number,
-        needle=needle,
-        offset=draw_offset(material.haystack, settings.seed, number),
-        passage=passage,
-        in_tokens=passage if settings.unit == "tokens" else Measured(passage.text, settings.tokens),
-        boundaries=find_boundaries(passage.text),
-        frame=frame,
-        others=tuple(others),
-    )
-
-
-def _refuse_taken(text: str, needle: Needle, material: Material) -> None:
-    for fact in needle.facts:
-        if fact in text:
-            raise UsageError(
-                f"the haystack {material.haystack.name!r} already holds the needle "
-                f"{fact[:60]!r} ({material.language}): use another --haystack or --needle"
-            )
-
-
-def _plan_reading(
-    settings: Settings, reading: _Reading, grid: Grid
-) -> tuple[list[Trial], list[SamePlace]]:
-    """Plan one replicate's cells; cells that fall on the same place are one trial."""
-    trials: list[Trial] = []
-    merged: list[SamePlace] = []
-    for length in grid.lengths:
-        try:
-            block = _plan_length(reading, grid, length)
-        except ValueError as error:
-            raise UsageError(
-                f"length {length} can't be made: {error} {settings.unit} (grid.lengths): "
-                f"use a longer one"
-            ) from error
-        drawn: dict[tuple[int, int], float] = {}
-        for depth, fitted in block:
-            place = (fitted.position, fitted.cut)
-            if place in drawn:
-                language = reading.material.language
-                merged.append(SamePlace(language, reading.number, length, depth, drawn[place]))
-                continue
-            drawn[place] = depth
-            trials.append(_make_trial(settings, reading, length, depth, fitted))
-    return trials, merged
-
-
-def _plan_length(reading: _Reading, grid: Grid, length: int) -> list[tuple[float, Fitted]]:
-    passage, boundaries, frame = reading.passage, reading.boundaries, reading.frame
-    shared = share_cut(passage, frame, length)
-    return [
-        (depth, fit(passage, boundaries, frame, length, depth, shared)) for depth in grid.depths
-    ]
-
-
-def _make_trial(
-    settings: Settings, reading: _Reading, length: int, depth: float, fitted: Fitted
-) -> Trial:
-    material, needle, model = reading.material, reading.needle, settings.model
-    tokens = fitted.total
-    if settings.unit == "hanzi":
-        tokens = reading.in_tokens.count(reading.frame.lay_out(fitted.position, fitted.cut))
-        tokens += sum(map(settings.tokens.count, reading.others))
-    key, pair = make_keys(
-        text=TextKey(
-            task=needle.task,
-            language=material.language,
-            layout=CLASSIC,
-            template=material.template,
-            needle=needle,
-            haystack_sha256=material.haystack.sha256,
-            haystack_offset=reading.offset,
-            unit=settings.unit,
-            tokenizer=settings.tokens.name,
-            ratio=None,
-            context_length=length,
-            depth_percent=depth,
-            replicate=reading.number,
-            control=None,
-        ),
-        model=model.name,
-        endpoint=model.endpoint,
-        temperature=settings.temperature,
-        reply_tokens=settings.reply_tokens,
-    )
-    return Trial(
-        key=key,
-        pair=pair,
-        model=model.name,
-        task=needle.task,
-        language=material.language,
-        layout=CLASSIC,
-        control=None,
-        needle=needle,
-        replicate=reading.number,
-        haystack=material.haystack.name,
-        haystack_offset=reading.offset,
-        unit=settings.unit,
-        tokenizer=settings.tokens.name,
-        context_length=length,
-        depth_percent=depth,
-        actual_depth_percent=fitted.actual_depth_percent,
-        position=fitted.position,
-        cut=fitted.cut,
-        prompt_tokens=tokens,
-        context_units=fitted.total,
-    )
-
-
-def count_passes(trials: Sequence[Trial], haystack: Haystack) -> float:
-    """Return how often the longest context reads through its haystack: 1 is once."""
-    once = sum(len(text) for _, text in haystack.files)
-    return round(max(trial.cut for trial in trials) / once, 2)

@@ -19,11 +19,13 @@ from needle.corpus import find_haystacks
 from needle.errors import UsageError
 from needle.grid import GridWish
 from needle.keys import digest
+from needle.materials import Material, Settings
 from needle.models import find_limits, find_model
-from needle.plan import CLASSIC, Material, Settings, make_plan
+from needle.plan import make_plan
 from needle.scoring import KEYWORD
 from needle.store import name_run
 from needle.tokens import HANZI, load_counting
+from needle.trials import CLASSIC
 from needle.types import Haystack, HaystackNote, Language, Limits, Model, Plan, Run
 
 _VERSIONED = ("needle", "openai", "tiktoken")

@@ -9,9 +9,10 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self, TextIO
 
 from needle.cells import Scored, make_cells
+from needle.figures import Cell
 from needle.grid import format_length
 from needle.labels import COLOURS
-from needle.types import Asked, Cell, Failure, Language, Reply, Run, Score, Trial
+from needle.types import Asked, Failure, Language, Reply, Run, Score, Trial
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType

@@ -1,6 +1,7 @@
 """Prompts: a template, a context and a question put together into chat messages. Pure."""
 
-from needle.context import Slice, plant
+from needle.context import plant
+from needle.counting import Slice
 from needle.types import Message, Template, Trial
 
 CONTEXT = "{context}"
@@ -33,7 +34,9 @@ def build_messages(trial: Trial, template: Template, passage: str) -> list[Messa
     """Build a trial's messages from the text of its replicate's passage."""
     question = trial.needle.question
     (before, after), _ = split_template(template, question)
-    planted = plant(trial.position, trial.cut, "".join(trial.needle.facts), template.separator)
+    positions = [place.position for place in trial.places]
+    inserts = [place.text for place in trial.places]
+    planted = plant(positions, inserts, trial.cut, template.separator)
     # One join: a prompt may be megabytes long, and each further copy costs milliseconds.
     filled = "".join(
         passage[part.start : part.end] if isinstance(part, Slice) else part

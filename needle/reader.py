@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
-from needle.context import find_boundaries
+from needle.passages import find_boundaries
 from needle.types import Language
 
 NEAR = 0.5

@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from needle.budget import Budget, Purse
-from needle.context import read_passage
 from needle.endpoint import Interrupted, MakeBody, Turn, ask, open_client, request_body
 from needle.errors import NeedleError, Stopped, StoreError
 from needle.gate import Gate
 from needle.outcomes import count_lost, is_reply, is_settled, read_result, settle_states, write_line
 from needle.pace import DAY_S, Pace
+from needle.passages import read_passage
 from needle.prepare import Prepared
 from needle.prompts import build_messages
 from needle.scoring import score_keyword

@@ -5,9 +5,10 @@ from typing import Any
 
 from needle.config import Card
 from needle.estimate import Estimate, card_hours, estimate
+from needle.figures import Heatmap
 from needle.grid import format_length
 from needle.prepare import Prepared
-from needle.types import Heatmap, Model, Run
+from needle.types import Model, Run
 
 _LANGUAGE = {"en": "English", "zh": "Chinese"}
 

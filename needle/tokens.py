@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import platformdirs
 
-from needle.context import Counting
+from needle.counting import Counting
 from needle.errors import UsageError
 
 if TYPE_CHECKING:

@@ -30,11 +30,20 @@ Message = dict[str, str]
 
 
 @dataclass(frozen=True, slots=True)
+class Distractor:
+    """A sentence like the needle's about something else, and the depth (percent) asked for it."""
+
+    text: str
+    depth_percent: float
+
+
+@dataclass(frozen=True, slots=True)
 class Needle:
     """The inserted facts, the retrieval question about them, and the accepted answers.
 
     ``answers`` holds one group for each thing that a full answer gives; any one of a
-    group's wordings will do. The score is the share of groups found.
+    group's wordings will do. The score is the share of groups found. Facts are in the order
+    in which they stand in the text; distractors stand at depths of their own.
     """
 
     name: str
@@ -43,6 +52,7 @@ class Needle:
     question: str
     answers: tuple[tuple[str, ...], ...]
     task: str = "single"
+    distractors: tuple[Distractor, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,12 +176,28 @@ class Grid:
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """An inserted sentence and where it stands: at the depth asked for, and at the actual one.
+
+    Depths are in percent; ``position`` is in characters of the replicate's haystack.
+    """
+
+    text: str
+    depth_percent: float
+    actual_depth_percent: float
+    position: int
+    distractor: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Trial:
     """One request: one cell, one replicate, one model, one language.
 
-    ``position`` and ``cut`` are characters of the replicate's haystack: where the needle
-    goes, and where the haystack ends. ``prompt_tokens`` counts all message contents in the
-    counting tokenizer, exactly; ``context_units`` the same in the run's unit.
+    ``language`` is that of needle, question and template. ``places`` are the inserted
+    sentences in the order of the text; the trial's own depths are those of the needle's
+    first fact. ``cut`` is where the haystack ends, in characters of the replicate's.
+    ``prompt_tokens`` counts all message contents in the counting tokenizer, exactly;
+    ``context_units`` the same in the run's unit.
     """
 
     key: str
@@ -190,7 +216,7 @@ class Trial:
     context_length: int
     depth_percent: float
     actual_depth_percent: float
-    position: int
+    places: tuple[Place, ...]
     cut: int
     prompt_tokens: int
     context_units: int
@@ -205,6 +231,7 @@ class SamePlace:
     context_length: int
     depth_percent: float
     drawn_as: float
+    task: str = "single"
 
 
 @dataclass(frozen=True, slots=True)
@@ -341,45 +368,3 @@ class Score:
     verdict: Verdict
     explanation: str
     extra: dict[str, object] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Cell:
-    """One square of a heatmap.
-
-    ``score`` is the mean over the scored replies, None where there is none. ``verdicts``
-    counts the trials by verdict, those not yet run among them; together they are the
-    trials that the cell should have, one a replicate.
-    """
-
-    context_length: int
-    depth_percent: float
-    score: float | None
-    verdicts: dict[Verdict, int]
-
-
-@dataclass(frozen=True, slots=True)
-class Heatmap:
-    """All that a heatmap's figure says: its cells, and what stands around them.
-
-    ``recall`` is the mean over all scored replies; ``scored`` their number; ``left_out``
-    counts the trials without a score by verdict. ``passes`` is how often the longest
-    context reads through its haystack. ``date`` is that of the run.
-    """
-
-    model: str
-    task: str
-    language: Language
-    unit: Unit
-    grid: Grid
-    cells: tuple[Cell, ...]
-    needle: str
-    haystack: str
-    tokenizer: str
-    replicates: int
-    date: str
-    recall: float | None
-    scored: int
-    left_out: dict[Verdict, int]
-    passes: float
-    simulated: bool

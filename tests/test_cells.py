@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from needle.cells import UNSCORED, Scored, count_planned, join_scores, make_cells, make_heatmap
+from needle.figures import Cell
 from needle.types import (
-    Cell,
     Grid,
     HaystackNote,
     Language,

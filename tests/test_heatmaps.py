@@ -13,10 +13,11 @@ from matplotlib.patches import Polygon, Rectangle
 
 from needle import fonts
 from needle.errors import StoreError, UsageError
+from needle.figures import Cell, Heatmap
 from needle.grid import GridWish, make_grid
 from needle.heatmaps import FORMATS, build_figure, draw_heatmap
 from needle.labels import COLOURS
-from needle.types import Cell, Grid, Heatmap, Verdict
+from needle.types import Grid, Verdict
 
 GRID = Grid("default", (1000, 2000, 4000), (0.0, 50.0))
 CELLS = (

@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from needle.figures import Cell, Heatmap
 from needle.labels import find_marks, make_labels, mark_cell, write_depths, write_lengths
-from needle.types import VERDICTS, Cell, Grid, Heatmap, Language, Verdict
+from needle.types import VERDICTS, Grid, Language, Verdict
 
 
 def make_heatmap(**changes: Any) -> Heatmap:

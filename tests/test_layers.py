@@ -14,16 +14,17 @@ PACKAGE = Path(needle.__file__).parent
 
 # From left to right: a module imports from groups to its left, and within its own without a
 # circle. They are DESIGN.md's groups, with what has been added since:
-# - `tokens` is an edge (it reads ranks from disk), and `context`, of the core, knows only the
+# - `tokens` is an edge (it reads ranks from disk), and `counting`, of the core, knows only the
 #   record of a way to count; so the edge imports the core, never the other way round.
 # - `cleaning` mends fetched texts in memory: pure, so core, though an edge alone has use of it.
 # - `reader`, `surfaces` and `faults` decide what simulated models say: pure, so core.
 # - `prepare` joins all edges into a run that is ready, and `runner` carries it out.
 GROUPS: tuple[tuple[str, frozenset[str]], ...] = (
-    ("words", frozenset({"__init__", "types", "errors"})),
+    ("words", frozenset({"__init__", "types", "figures", "errors"})),
     (
         "core",
-        frozenset({"plan", "context", "prompts", "scoring", "grid", "keys", "needles", "cells"})
+        frozenset({"plan", "trials", "reading", "materials", "context", "counting", "passages"})
+        | {"prompts", "scoring", "grid", "keys", "needles", "cells"}
         | {"failures", "outcomes", "completions", "labels", "cleaning"}
         | {"money", "budget", "pace", "estimate"}
         | {"reader", "surfaces", "faults"},

@@ -10,11 +10,12 @@ import pytest
 import tiktoken
 
 from needle.config import draw_needles, load_needle_source, load_template
-from needle.context import read_passage
 from needle.corpus import find_haystacks
 from needle.errors import UsageError
 from needle.grid import GridWish
-from needle.plan import Material, Settings, make_plan
+from needle.materials import Material, Settings
+from needle.passages import read_passage
+from needle.plan import make_plan
 from needle.prompts import CHAT_OVERHEAD, build_messages
 from needle.tokens import HANZI, count_hanzi, load_counting
 from needle.types import LANGUAGES, Haystack, Language, Message, Model, Plan, Trial, Unit
@@ -267,7 +268,7 @@ def test_every_square_has_one_trial(language: Language) -> None:
     for same in plan.same_place:
         assert (same.replicate, same.context_length, same.drawn_as) in asked
         assert same.drawn_as < same.depth_percent
-    places = [(t.replicate, t.context_length, t.position, t.cut) for t in plan.trials]
+    places = [(t.replicate, t.context_length, t.places[0].position, t.cut) for t in plan.trials]
     assert len(set(places)) == len(places)
 
 

@@ -13,9 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from needle.config import load_template
-from needle.context import Counting, read_passage
+from needle.counting import Counting
 from needle.grid import GridWish
-from needle.plan import Material, Settings, make_plan
+from needle.materials import Material, Settings
+from needle.passages import read_passage
+from needle.plan import make_plan
 from needle.prompts import build_messages, split_template
 from needle.tokens import HANZI
 from needle.types import LANGUAGES, Haystack, Language, Model, Needle, Template
@@ -46,23 +48,30 @@ def test_braces_are_text(hay: str, fact: str, question: str) -> None:
         assert [message["role"] for message in messages] == ["system", "user", "user"]
         assert messages[0]["content"] == "Read."
         assert messages[2]["content"] == "Go."
-        at, cut, fact_text = trial.position, trial.cut, needle.facts[0]
+        at, cut, fact_text = trial.places[0].position, trial.cut, needle.facts[0]
         context = f"{passage[:at]} {fact_text}{passage[at:cut]}"
         if at == 0:
             context = f"{fact_text} {passage[:cut]}"
         assert messages[1]["content"] == f"<{context}>\n\n{question}!"
 
 
-def test_several_facts_stand_together() -> None:
-    """A needle of several facts is inserted as one, its facts joined by nothing."""
+def test_several_facts_stand_apart() -> None:
+    """Each fact stands at a place of its own; those that share one follow each other."""
     haystack = Haystack("h", "en", (("a", "The tide comes in. " * 30),), "0" * 64, "h")
-    needle = Needle("n", "en", ("One here. ", "Two there."), "Where?", (("x",),))
+    needle = Needle("n", "en", ("One here.", "Two there."), "Where?", (("x",),), "multi")
     model = Model("m", "v", "http://127.0.0.1:1/v1", None)
-    grid = GridWish(lengths=(300,), depths=(50,))
+    grid = GridWish(lengths=(300,), depths=(0, 50, 100))
     settings = Settings(model, grid, "tokens", SIGNS, HANZI, 0, 0.0, 256)
-    (trial,) = make_plan(settings, [Material("en", haystack, (needle,), TEMPLATE)]).trials
-    messages = build_messages(trial, TEMPLATE, read_passage(haystack, 0, trial.cut))
-    assert messages[1]["content"].count(" One here. Two there.") == 1
+    plan = make_plan(settings, [Material("en", haystack, (needle,), TEMPLATE)])
+    contents = [
+        build_messages(trial, TEMPLATE, read_passage(haystack, 0, trial.cut))[1]["content"]
+        for trial in plan.trials
+    ]
+    assert contents[0].startswith("<One here. The tide")
+    assert "in. Two there. The tide" in contents[0]
+    assert "in. One here. The tide" in contents[1]
+    assert "in. Two there. The tide" in contents[1]
+    assert " One here. Two there.>" in contents[2]
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -100,7 +109,7 @@ if sys.argv[2] == "backwards":
 import hashlib, json
 from pathlib import Path
 from needle.config import read_recipe
-from needle.context import read_passage
+from needle.passages import read_passage
 from needle.prepare import prepare
 from needle.prompts import build_messages
 said = {"replicates": 3, "haystack": sys.argv[1], "grid": {"lengths": "1k,9k", "depths": "0,50,99"}}

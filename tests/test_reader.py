@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from needle.context import find_boundaries
+from needle.passages import find_boundaries
 from needle.reader import NOT_SAID, answer, find_language, rank, split_prompt
 from needle.types import Language
 

@@ -12,9 +12,11 @@ import tiktoken
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from needle.context import SHORTFALL, Frame, Measured, Slice, find_boundaries, fit, share_cut
+from needle.context import SHORTFALL, Frame, fit, share_cut
+from needle.counting import Measured, Slice
 from needle.errors import UsageError
 from needle.files import shipped
+from needle.passages import find_boundaries
 from needle.tokens import ENCODINGS, HANZI, count_hanzi, load_counting
 
 tokenizers: Any = pytest.importorskip("tokenizers")
@@ -179,12 +181,12 @@ def test_hugging_face(kind: str, train: Callable[..., Path]) -> None:
     text = PROSE[:1_500] + ODD_LINES + "A <|endoftext|> B. " + PROSE[-4_000:]
     measured = Measured(text, counting)
     assert measured.total == count(text)
-    frame = Frame("The blue teapot stands here.", " ", "Text:\n", "\n\nWhat?", 0)
+    frame = Frame(("The blue teapot stands here.",), " ", "Text:\n", "\n\nWhat?", 0)
     length = measured.total // 2
     boundaries, shared = find_boundaries(text), share_cut(measured, frame, length)
     for depth in (0, 20, 50, 77, 100):
-        fitted = fit(measured, boundaries, frame, length, depth, shared)
-        parts = frame.lay_out(fitted.position, fitted.cut)
+        fitted = fit(measured, boundaries, frame, length, (depth,), shared)
+        parts = frame.lay_out(fitted.positions, fitted.cut)
         joined = "".join(
             text[part.start : part.end] if isinstance(part, Slice) else part for part in parts
         )

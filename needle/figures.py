@@ -1,0 +1,47 @@
+"""The records of figures: a heatmap's cells, and all that stands around them."""
+
+from dataclasses import dataclass
+
+from needle.types import Grid, Language, Unit, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One square of a heatmap.
+
+    ``score`` is the mean over the scored replies, None where there is none. ``verdicts``
+    counts the trials by verdict, those not yet run among them; together they are the
+    trials that the cell should have, one a replicate.
+    """
+
+    context_length: int
+    depth_percent: float
+    score: float | None
+    verdicts: dict[Verdict, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Heatmap:
+    """All that a heatmap's figure says: its cells, and what stands around them.
+
+    ``recall`` is the mean over all scored replies; ``scored`` their number; ``left_out``
+    counts the trials without a score by verdict. ``passes`` is how often the longest
+    context reads through its haystack. ``date`` is that of the run.
+    """
+
+    model: str
+    task: str
+    language: Language
+    unit: Unit
+    grid: Grid
+    cells: tuple[Cell, ...]
+    needle: str
+    haystack: str
+    tokenizer: str
+    replicates: int
+    date: str
+    recall: float | None
+    scored: int
+    left_out: dict[Verdict, int]
+    passes: float
+    simulated: bool

@@ -1,0 +1,44 @@
+"""What a plan is made of: each task's needles with their text and template, and the settings."""
+
+from dataclasses import dataclass
+
+from needle.counting import Counting
+from needle.grid import GridWish
+from needle.types import Haystack, Language, Model, Needle, Template, Unit
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """What the trials of one task and language are made of: a needle for each replicate.
+
+    ``language`` is that of needle, question and template; the haystack has its own.
+    """
+
+    language: Language
+    haystack: Haystack
+    needles: tuple[Needle, ...]
+    template: Template
+
+    @property
+    def task(self) -> str:
+        """The task of its needles."""
+        return self.needles[0].task
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What else shapes a run's requests."""
+
+    model: Model
+    grid: GridWish
+    unit: Unit
+    tokens: Counting
+    hanzi: Counting
+    seed: int
+    temperature: float | None
+    reply_tokens: int
+
+    @property
+    def counting(self) -> Counting:
+        """The counting that context lengths are in."""
+        return self.tokens if self.unit == "tokens" else self.hanzi
