@@ -10,10 +10,11 @@ is what a prompt costs in all; "strings alone" is the join without any counting.
 import time
 from collections.abc import Callable
 
-from needle.config import draw_needles, load_needle_source, load_template
+from needle.config import load_template
 from needle.context import Frame, fit, plant, share_cut
 from needle.corpus import find_haystacks
 from needle.counting import Measured
+from needle.needlefiles import draw_needles, load_needle_source
 from needle.passages import find_boundaries, read_passage
 from needle.prompts import split_template
 from needle.tokens import load_counting

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from needle.figures import Cell, Heatmap
+from needle.needles import form_of
 from needle.types import VERDICTS, Language, Run, Verdict
 
 UNSCORED: tuple[Verdict, ...] = ("truncated", "filtered", "failed", "not_run")
@@ -48,8 +49,10 @@ def join_scores(
     return joined
 
 
-def make_cells(run: Run, language: Language, scored: Iterable[Scored]) -> tuple[Cell, ...]:
-    """Make every cell of the grid, those not run among them.
+def make_cells(
+    run: Run, task: str, language: Language, scored: Iterable[Scored]
+) -> tuple[Cell, ...]:
+    """Make every cell of a task's grid, those not run among them.
 
     A trial that stands for several cells, since they fall on the same place, is drawn in
     each of them.
@@ -58,7 +61,7 @@ def make_cells(run: Run, language: Language, scored: Iterable[Scored]) -> tuple[
     drawn_as = {
         (same.replicate, same.context_length, same.depth_percent): same.drawn_as
         for same in run.same_place
-        if same.language == language
+        if (same.task, same.language) == (task, language)
     }
     cells = []
     for length in run.grid.lengths:
@@ -96,7 +99,7 @@ def make_heatmap(
         language=language,
         unit=run.unit,
         grid=run.grid,
-        cells=make_cells(run, language, scored),
+        cells=make_cells(run, task, language, scored),
         needle=run.needles[task][language][0].name,
         haystack=run.haystacks[language].name,
         tokenizer=run.tokenizer,
@@ -107,10 +110,11 @@ def make_heatmap(
         left_out={verdict: left_out[verdict] for verdict in UNSCORED if left_out[verdict] > 0},
         passes=run.haystacks[language].passes,
         simulated=run.model.simulated,
+        count=form_of(run.needles[task][language][0]).count,
     )
 
 
-def count_planned(run: Run, language: Language) -> int:
-    """Return how many trials a run has in a language and task."""
-    merged = sum(same.language == language for same in run.same_place)
+def count_planned(run: Run, task: str, language: Language) -> int:
+    """Return how many trials the cells of a task and language have."""
+    merged = sum((same.task, same.language) == (task, language) for same in run.same_place)
     return len(run.grid.lengths) * len(run.grid.depths) * run.replicates - merged

@@ -11,12 +11,13 @@ from typing import Any
 import click
 
 from needle.budget import Budget, convert, parse_budget, parse_rates
-from needle.config import Card, Recipe, draw_needles, load_needle_source, read_recipe
+from needle.config import Card, Recipe, read_recipe
 from needle.credentials import find_key
 from needle.drawing import draw_run
 from needle.errors import NeedleError, UsageError
 from needle.figures import Heatmap
 from needle.models import find_model
+from needle.needlefiles import redraw_needles
 from needle.outcomes import is_settled, read_result, settle_states
 from needle.prepare import (
     Prepared,
@@ -40,7 +41,7 @@ from needle.store import (
     write_scores,
 )
 from needle.summary import describe_plan, describe_recall
-from needle.types import Language, Model, Needle, Run
+from needle.types import Language, Model
 
 DONE, SOME_FAILED, STOPPED, INTERRUPTED = 0, 1, 3, 130
 
@@ -272,7 +273,7 @@ def score_again(folder: Path, needle: str | None) -> int:
     run = load_run(folder)
     needles = run.needles
     if needle:
-        needles = _needles_now(run, needle)
+        needles = redraw_needles(run, needle)
     with own_run(folder):
         known = read_scores(folder)
         fresh = []
@@ -286,26 +287,6 @@ def score_again(folder: Path, needle: str | None) -> int:
         drawn, heatmaps = draw_run(folder)
     _print_drawn(drawn, heatmaps)
     return DONE
-
-
-def _needles_now(run: Run, needle: str) -> dict[str, dict[Language, tuple[Needle, ...]]]:
-    """Return a run's needles with the accepted answers that their file has now."""
-    source = load_needle_source(needle)
-    if source.task not in run.needles:
-        raise UsageError(
-            f"{needle} is of the task {source.task}, which {run.run_id} did not ask (--needle)"
-        )
-    needles: dict[Language, tuple[Needle, ...]] = {}
-    for language in run.languages:
-        now = draw_needles(source, language, run.seed, run.replicates)
-        for before, after in zip(run.needles[source.task][language], now, strict=True):
-            if (before.facts, before.question) != (after.facts, after.question):
-                raise UsageError(
-                    f"{needle} asks something else than {run.run_id} did (--needle): "
-                    f"only its answers may differ"
-                )
-        needles[language] = now
-    return {**run.needles, source.task: needles}
 
 
 def draw_again(folders: tuple[Path, ...], labels: str | None) -> int:

@@ -1,6 +1,5 @@
 """A run's configuration: a YAML recipe, the command line over it, and what they resolve to."""
 
-import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,14 +8,13 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field
 
 from needle.errors import UsageError
-from needle.files import check_record, read_yaml, shipped
+from needle.files import check_record, locate, read_yaml
 from needle.grid import GridWish, Spacing, parse_length
-from needle.needles import NeedleSource, count_draws, draw_needle, find_unknown_marks
 from needle.prompts import CONTEXT, QUESTION
-from needle.types import LANGUAGES, STRICT, Haystack, Language, Needle, Template
+from needle.tasks import TASKS
+from needle.types import LANGUAGES, STRICT, Haystack, Language, Template
 
 COMMAND_LINE = "command line"
-TASKS = ("single",)
 
 
 def _read_length(value: object) -> int:
@@ -117,11 +115,11 @@ class Recipe:
 
     model: Names = ()
     language: Literal["en", "zh", "both"] = "both"
-    task: Names = ("single",)
+    task: Names = ()
     grid: GridRecipe = field(default_factory=GridRecipe)
     unit: Literal["tokens", "hanzi"] = "tokens"
     tokenizer: str = "o200k_base"
-    needle: str = "fictional"
+    needle: str | None = None
     haystack: Names = ("essays",)
     prompt: str = "plain"
     replicates: Count = 1
@@ -267,7 +265,7 @@ class TemplateFile:
 
 def load_template(name: str, language: Language) -> Template:
     """Load a prompt by its shipped name or a YAML file's path."""
-    path = _locate("prompts", name, "--prompt")
+    path = locate("prompts", name, "--prompt")
     file = check_record(TemplateFile, read_yaml(path, "--prompt"), str(path))
     if language not in file.languages:
         raise UsageError(f"the prompt {file.name!r} has no {language} wording ({path}: languages)")
@@ -286,55 +284,3 @@ def load_template(name: str, language: Language) -> Template:
         )
     messages = tuple((message.role, message.content) for message in wording.messages)
     return Template(file.name, language, messages, wording.separator)
-
-
-def load_needle_source(name: str) -> NeedleSource:
-    """Load a needle by its shipped name or a YAML file's path."""
-    path = _locate("needles", name, "--needle")
-    source = check_record(NeedleSource, read_yaml(path, "--needle"), str(path))
-    unknown = find_unknown_marks(source)
-    if unknown:
-        raise UsageError(f"no slot fills {unknown[0]} ({path}: variants): add it under slots")
-    for index, variant in enumerate(source.variants):
-        for language, wording in variant.items():
-            place = f"{path}: variants[{index}].{language}"
-            if not wording.answers or not all(wording.answers):
-                raise UsageError(f"answers is empty ({place}): give at least one accepted answer")
-            if not wording.facts or not all(fact.strip() for fact in wording.facts):
-                raise UsageError(f"facts is empty ({place}): give the sentence to insert")
-    if not source.variants:
-        raise UsageError(f"variants is empty ({path}): give at least one needle")
-    return source
-
-
-def draw_needles(
-    source: NeedleSource, language: Language, seed: int, replicates: int
-) -> tuple[Needle, ...]:
-    """Draw each replicate's needle; raise UsageError if the source lacks the language."""
-    if any(language not in variant for variant in source.variants):
-        raise UsageError(
-            f"the needle {source.name!r} has no {language} wording (--language): "
-            f"add it, or run the other language alone"
-        )
-    return tuple(draw_needle(source, language, seed, number) for number in range(replicates))
-
-
-def repeats_needles(source: NeedleSource, replicates: int) -> bool:
-    """Tell whether replicates will share needles for want of different ones."""
-    return count_draws(source) < replicates
-
-
-@functools.cache
-def _names(kind: str) -> tuple[str, ...]:
-    return tuple(sorted(path.stem for path in shipped("configs", kind).glob("*.yaml")))
-
-
-def _locate(kind: str, name: str, option: str) -> Path:
-    if name in _names(kind):
-        return shipped("configs", kind, f"{name}.yaml")
-    path = Path(name)
-    if path.suffix in (".yaml", ".yml") and path.is_file():
-        return path
-    raise UsageError(
-        f"no {kind[:-1]} {name!r} ({option}): use {', '.join(_names(kind))}, or a YAML file's path"
-    )

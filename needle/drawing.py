@@ -24,7 +24,7 @@ def collect_heatmaps(folder: Path, run: Run | None = None) -> list[Heatmap]:
             task,
             language,
             join_scores(task, language, states, scores),
-            count_planned(run, language),
+            count_planned(run, task, language),
         )
         for task in run.tasks
         for language in run.languages

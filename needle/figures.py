@@ -25,7 +25,8 @@ class Heatmap:
     """All that a heatmap's figure says: its cells, and what stands around them.
 
     ``recall`` is the mean over all scored replies; ``scored`` their number; ``left_out``
-    counts the trials without a score by verdict. ``passes`` is how often the longest
+    counts the trials without a score by verdict. ``count`` is how many facts (or distractors)
+    the task's needles have. ``passes`` is how often the longest
     context reads through its haystack. ``date`` is that of the run.
     """
 
@@ -45,3 +46,4 @@ class Heatmap:
     left_out: dict[Verdict, int]
     passes: float
     simulated: bool
+    count: int = 1

@@ -1,6 +1,7 @@
 """Where the shipped configs and haystacks are, and the reading of YAML files."""
 
 import difflib
+import functools
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,6 +20,26 @@ def shipped(*parts: str) -> Path:
     """Return the path of a shipped file or folder: in the wheel, or in a working copy."""
     inside = _PACKAGE / "data"
     return (inside if inside.is_dir() else _PACKAGE.parent).joinpath(*parts)
+
+
+@functools.cache
+def _names(kind: str) -> tuple[str, ...]:
+    return tuple(sorted(path.stem for path in shipped("configs", kind).glob("*.yaml")))
+
+
+def locate(kind: str, name: str, option: str) -> Path:
+    """Return the path of a shipped file of a kind, by its name, or of a user's YAML file.
+
+    Raises UsageError, with the names that there are, where it is neither.
+    """
+    if name in _names(kind):
+        return shipped("configs", kind, f"{name}.yaml")
+    path = Path(name)
+    if path.suffix in (".yaml", ".yml") and path.is_file():
+        return path
+    raise UsageError(
+        f"no {kind[:-1]} {name!r} ({option}): use {', '.join(_names(kind))}, or a YAML file's path"
+    )
 
 
 def read_text(path: Path, option: str) -> str:

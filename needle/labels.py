@@ -13,6 +13,20 @@ _TEXT: dict[Language, dict[Language, str]] = {
     "en": {"en": "English", "zh": "Chinese"},
     "zh": {"en": "英文", "zh": "中文"},
 }
+_TASK: dict[Language, dict[str, str]] = {
+    "en": {
+        "single": "To Do Fact Retrieval",
+        "number": "For A Pass-Number",
+        "uuid": "For A UUID",
+    },
+    "zh": {
+        "single": "检索插入的事实",
+        "number": "检索插入的号码",
+        "uuid": "检索插入的 UUID",
+    },
+}
+"""What a model is asked, as a figure's subtitle says it."""
+
 COLOURS = ("#F0496E", "#EBB839", "#0CD79F")
 """From no fact found to all found: the published charts' colours."""
 
@@ -64,6 +78,12 @@ def make_labels(heatmap: Heatmap, language: Language) -> Labels:
     """Write all words of a heatmap's figure in a language."""
     key = tuple((mark, _KEY[language][mark]) for mark in find_marks(heatmap.cells))
     return _write_chinese(heatmap, key) if language == "zh" else _write_english(heatmap, key)
+
+
+def describe_task(heatmap: Heatmap, language: Language) -> str:
+    """Say what a heatmap's model was asked; a task of others' as a single fact."""
+    words = _TASK[language].get(heatmap.task, _TASK[language]["single"])
+    return words.format(count=heatmap.count)
 
 
 def mark_cell(cell: Cell) -> tuple[Mark, ...]:
@@ -149,7 +169,8 @@ def _write_english(heatmap: Heatmap, key: tuple[tuple[Mark, str], ...]) -> Label
     return Labels(
         title=f'Pressure Testing {heatmap.model} via "Needle In A HayStack"',
         subtitle=(
-            f"Asking {heatmap.model} To Do Fact Retrieval Across Context Lengths & Document Depth"
+            f"Asking {heatmap.model} {describe_task(heatmap, 'en')} "
+            f"Across Context Lengths & Document Depth"
         ),
         simulated="simulated endpoint" if heatmap.simulated else None,
         lengths_axis=f"Context Length (# {'Chinese Characters' if hanzi else 'Tokens'})",
@@ -196,7 +217,9 @@ def _write_chinese(heatmap: Heatmap, key: tuple[tuple[Mark, str], ...]) -> Label
     task = () if heatmap.task == "single" else (f"任务：{heatmap.task}",)
     return Labels(
         title=f"“大海捞针”压力测试：{heatmap.model}",
-        subtitle=f"在不同上下文长度与文档深度下，让 {heatmap.model} 检索插入的事实",
+        subtitle=(
+            f"在不同上下文长度与文档深度下，让 {heatmap.model} {describe_task(heatmap, 'zh')}"
+        ),
         simulated="模拟端点" if heatmap.simulated else None,
         lengths_axis=f"上下文长度（{'汉字数' if hanzi else 'token 数'}）",
         depths_axis="事实所在的文档深度",

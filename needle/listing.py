@@ -11,7 +11,6 @@ import click
 
 from needle.config import (
     Recipe,
-    load_needle_source,
     load_template,
     read_recipe,
 )
@@ -20,6 +19,7 @@ from needle.errors import UsageError
 from needle.files import read_yaml
 from needle.grid import format_length
 from needle.models import load_vendors
+from needle.needlefiles import load_needle_source
 from needle.outcomes import describe_trial
 from needle.prepare import Prepared, prepare
 from needle.prompts import build_messages
@@ -117,6 +117,8 @@ def _prepare_one(
             recipe = replace(recipe, language=next(iter(haystacks)))
     if recipe.language == "both":
         raise UsageError("one prompt is in one language (--language): say en or zh")
+    if len(recipe.task) > 1:
+        raise UsageError(f"one prompt is of one task (--task): say {' or '.join(recipe.task)}")
     recipe = replace(recipe, replicates=max(recipe.replicates, replicate + 1))
     if not recipe.model:
         recipe = replace(recipe, base_url=recipe.base_url or ("http://127.0.0.1/v1",))

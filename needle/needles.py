@@ -3,12 +3,19 @@
 import math
 import random
 import re
-from collections.abc import Mapping
+import uuid
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from needle.types import STRICT, Language, Needle
 
-_MARK = re.compile(r"\{(\w+)\.(\w+)\}")
+_MARK = re.compile(r"\{(\w+)(?:\.(\w+))?\}")
+
+Option = Mapping[str, str]
+Draw = dict[str, Option]
+"""What is drawn for each slot: a text by the key that marks name it with."""
+
+_WHOLE = ""  # the key of what is the same in every language
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,34 +31,81 @@ class Wording:
 
     __pydantic_config__ = STRICT
 
+    def texts(self) -> tuple[str, ...]:
+        """Return all that it says."""
+        return (*self.facts, self.question, *(a for group in self.answers for a in group))
+
 
 @dataclass(frozen=True, slots=True)
 class NeedleSource:
-    """A needle's YAML file: parallel wordings by language, and slots whose options are drawn.
+    """A needle's YAML file: parallel wordings by language, and what is drawn for their marks.
 
-    Without slots and with one variant every replicate has the same needle.
+    A slot holds options with a text for each key: ``{place.en}``. A number, named with how
+    many digits it has, and a UUID are drawn whole: ``{code}``. ``slots_of`` names slots
+    taken from shipped needles. Where nothing varies every replicate has the same needle.
     """
 
     name: str
     source: str
     variants: tuple[dict[Language, Wording], ...]
-    slots: dict[str, tuple[dict[str, str], ...]] = field(default_factory=dict)
     task: str = "single"
+    slots: dict[str, tuple[dict[str, str], ...]] = field(default_factory=dict)
+    slots_of: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    numbers: dict[str, int] = field(default_factory=dict)
+    uuids: tuple[str, ...] = ()
 
     __pydantic_config__ = STRICT
 
 
+@dataclass(frozen=True, slots=True)
+class Form:
+    """What form needles take: their task, and how many there are of what it counts."""
+
+    task: str = "single"
+    count: int = 1
+
+
+def form_of(needle: Needle) -> Form:
+    """Return the form that a needle has."""
+    return Form(needle.task)
+
+
 def count_draws(source: NeedleSource) -> int:
     """Return how many different needles a source holds."""
-    return len(source.variants) * math.prod(len(options) for options in source.slots.values())
+    return len(source.variants) * math.prod(size for _, size in _sizes(source))
 
 
-def draw_needle(source: NeedleSource, language: Language, seed: int, replicate: int) -> Needle:
+def _sizes(source: NeedleSource) -> list[tuple[str, int]]:
+    return [
+        *((slot, len(options)) for slot, options in source.slots.items()),
+        *((name, 9 * 10 ** (digits - 1)) for name, digits in source.numbers.items()),
+        *((name, 2**122) for name in source.uuids),  # the bits of a UUID that are free
+    ]
+
+
+def draw_needle(
+    source: NeedleSource, language: Language, seed: int, replicate: int, form: Form | None = None
+) -> Needle:
     """Draw a replicate's needle: the same fact in either language, another for each replicate.
 
     The draws of one seed walk through all combinations in steps that share no factor with
     their number, so that none comes twice before all have come once.
     """
+    form = form or Form(source.task)
+    variant, draw = _draw(source, seed, replicate)
+    wording = source.variants[variant][language]
+    return Needle(
+        name=source.name,
+        language=language,
+        facts=tuple(fill(fact, draw) for fact in wording.facts),
+        question=fill(wording.question, draw),
+        answers=_fill_groups(wording, draw),
+        task=form.task,
+    )
+
+
+def _draw(source: NeedleSource, seed: int, replicate: int) -> tuple[int, Draw]:
+    """Draw a replicate's variant, and an option for each slot."""
     total = count_draws(source)
     rng = random.Random(f"needle {source.name} {seed}")
     start, step = rng.randrange(total), 1
@@ -59,21 +113,30 @@ def draw_needle(source: NeedleSource, language: Language, seed: int, replicate: 
         step = next(s for s in iter(lambda: rng.randrange(1, total), 0) if math.gcd(s, total) == 1)
     index = (start + step * replicate) % total
     index, variant = divmod(index, len(source.variants))
-    chosen: dict[str, dict[str, str]] = {}
-    for slot, options in source.slots.items():
-        index, option = divmod(index, len(options))
-        chosen[slot] = options[option]
-    wording = source.variants[variant][language]
-    return Needle(
-        name=source.name,
-        language=language,
-        facts=tuple(_fill(fact, chosen) for fact in wording.facts),
-        question=_fill(wording.question, chosen),
-        answers=tuple(
-            tuple(_fill(answer, chosen) for answer in group) for group in wording.answers
-        ),
-        task=source.task,
-    )
+    draw: Draw = {}
+    for name, size in _sizes(source):
+        index, option = divmod(index, size)
+        draw[name] = _option(source, name, option)
+    return variant, draw
+
+
+def _option(source: NeedleSource, name: str, option: int) -> Option:
+    if name in source.slots:
+        return source.slots[name][option]
+    if name in source.numbers:  # none begins with 0, which some would leave out
+        return {_WHOLE: str(10 ** (source.numbers[name] - 1) + option)}
+    high, low = divmod(option, 2**62)
+    number = (high >> 12) << 80 | (high & 0xFFF) << 64 | low
+    return {_WHOLE: str(uuid.UUID(int=number, version=4))}
+
+
+def _fill_groups(wording: Wording, draw: Draw) -> tuple[tuple[str, ...], ...]:
+    return tuple(tuple(fill(answer, draw) for answer in group) for group in wording.answers)
+
+
+def fill(text: str, draw: Mapping[str, Option]) -> str:
+    """Fill a text's marks with what is drawn."""
+    return _MARK.sub(lambda match: draw[match[1]][match[2] or _WHOLE], text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +154,7 @@ def spread(needle: Needle, depth_percent: float) -> tuple[Insert, ...]:
     Fact i of n, from 0, is asked for at d + i (100 - d) / n, the published rule of multi-needle
     tests (gkamradt/needle-in-a-haystack); distractors keep depths of their own.
     """
-    number = len(needle.facts)
-    step = (100 - depth_percent) / number
+    step = (100 - depth_percent) / max(1, len(needle.facts))
     facts = [
         Insert(fact, max(depth_percent, round(depth_percent + i * step, 3)))
         for i, fact in enumerate(needle.facts)
@@ -101,18 +163,14 @@ def spread(needle: Needle, depth_percent: float) -> tuple[Insert, ...]:
     return tuple(sorted([*facts, *others], key=lambda insert: insert.depth_percent))
 
 
-def find_unknown_marks(source: NeedleSource) -> list[str]:
-    """Return the marks in a source's wordings that no slot fills, such as ``{plcae.en}``."""
-    unknown = []
+def find_unknown_marks(source: NeedleSource) -> Iterator[str]:
+    """Yield the marks in a source's wordings that nothing fills, such as ``{plcae.en}``."""
+    whole = {*source.numbers, *source.uuids}
     for variant in source.variants:
         for wording in variant.values():
-            texts = [*wording.facts, wording.question, *(a for g in wording.answers for a in g)]
-            for match in (match for text in texts for match in _MARK.finditer(text)):
-                options = source.slots.get(match[1], ())
-                if not options or any(match[2] not in option for option in options):
-                    unknown.append(match[0])
-    return unknown
-
-
-def _fill(text: str, chosen: Mapping[str, Mapping[str, str]]) -> str:
-    return _MARK.sub(lambda match: chosen[match[1]][match[2]], text)
+            for match in (match for text in wording.texts() for match in _MARK.finditer(text)):
+                name, key = match[1], match[2]
+                options = source.slots.get(name, ())
+                known = name in whole if key is None else options and all(key in o for o in options)
+                if not known:
+                    yield match[0]

@@ -39,7 +39,7 @@ def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
             "--config", type=click.Path(path_type=Path), help="A recipe in YAML (configs/runs/)."
         ),
         click.option("--language", help="en, zh or both (default both)."),
-        click.option("--task", help="Tasks, separated by commas (default single)."),
+        click.option("--task", help="Tasks, separated by commas: docs/tasks.md (default single)."),
         click.option("--grid", help="default, published or full."),
         click.option("--lengths", help="Context lengths, such as 1k,8k,32k,128k."),
         click.option("--length-count", help="So many evenly spaced lengths instead."),
@@ -48,7 +48,7 @@ def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--spacing", help="linear or sigmoid depths."),
         click.option("--unit", help="tokens or hanzi (Chinese characters)."),
         click.option("--tokenizer", help="o200k_base, cl100k_base, or a tokenizer.json's path."),
-        click.option("--needle", help="A needle's name or YAML file (default fictional)."),
+        click.option("--needle", help="A needle's name or YAML file (default the task's own)."),
         click.option(
             "--haystack", multiple=True, help="A haystack's name or folder (default essays)."
         ),

@@ -9,10 +9,7 @@ from needle.config import (
     Recipe,
     choose_base_url,
     choose_languages,
-    draw_needles,
-    load_needle_source,
     load_template,
-    repeats_needles,
     wish_grid,
 )
 from needle.corpus import find_haystacks
@@ -21,12 +18,14 @@ from needle.grid import GridWish
 from needle.keys import digest
 from needle.materials import Material, Settings
 from needle.models import find_limits, find_model
+from needle.needlefiles import choose_sources, draw_needles, repeats_needles
+from needle.needles import Form
 from needle.plan import make_plan
 from needle.scoring import KEYWORD
 from needle.store import name_run
 from needle.tokens import HANZI, load_counting
 from needle.trials import CLASSIC
-from needle.types import Haystack, HaystackNote, Language, Limits, Model, Plan, Run
+from needle.types import Haystack, HaystackNote, Language, Limits, Model, Needle, Plan, Run
 
 _VERSIONED = ("needle", "openai", "tiktoken")
 
@@ -49,14 +48,15 @@ def prepare(recipe: Recipe, told_language: bool, model_name: str, date: str) -> 
     model = choose_model(recipe, model_name, date)
     haystacks = find_haystacks(recipe.haystack)
     languages = choose_languages(recipe, told_language, haystacks)
-    source = load_needle_source(recipe.needle)
+    sources = choose_sources(recipe.task, recipe.needle)
     materials = [
         Material(
             language,
             haystacks[language],
-            draw_needles(source, language, recipe.seed, recipe.replicates),
+            draw_needles(source, language, recipe.seed, recipe.replicates, Form(task)),
             load_template(recipe.prompt, language),
         )
+        for task, source in sources.items()
         for language in languages
     ]
     settings = Settings(
@@ -73,12 +73,12 @@ def prepare(recipe: Recipe, told_language: bool, model_name: str, date: str) -> 
     limits = choose_limits(recipe, model)
     refuse_beyond_limits(plan, settings.reply_tokens, limits)
     run = _describe(recipe, settings, materials, plan, limits, date)
-    notes = []
-    if repeats_needles(source, recipe.replicates):
-        notes.append(
-            f"needle {source.name!r} has fewer wordings than replicates: replicates share "
-            f"needles and differ in their haystack only"
-        )
+    notes = [
+        f"needle {source.name!r} has fewer wordings than replicates: replicates share "
+        f"needles and differ in their haystack only"
+        for source in sources.values()
+        if repeats_needles(source, recipe.replicates)
+    ]
     if len(languages) == 1 and recipe.language == "both" and recipe.unit == "tokens":
         notes.append(f"the haystack is in one language: running {languages[0]} alone")
     return Prepared(run, plan, haystacks, (*notes, *_notes(run)))
@@ -171,13 +171,16 @@ def _describe(
         }
     )
     model = settings.model
+    needles: dict[str, dict[Language, tuple[Needle, ...]]] = {}
+    for material in materials:
+        needles.setdefault(material.task, {})[material.language] = material.needles
     return Run(
         run_id=name_run(date, model.name, whole),
         date=date,
         digest=whole,
         model=model,
-        languages=tuple(material.language for material in materials),
-        tasks=recipe.task,
+        languages=tuple(dict.fromkeys(material.language for material in materials)),
+        tasks=tuple(needles),
         grid=plan.grid,
         unit=settings.unit,
         tokenizer=settings.tokens.name,
@@ -197,7 +200,7 @@ def _describe(
             for m in materials
         },
         templates={m.language: m.template for m in materials},
-        needles={recipe.task[0]: {m.language: m.needles for m in materials}},
+        needles=needles,
         same_place=plan.same_place,
         trials=len(plan.trials),
         primary_scorer=KEYWORD,

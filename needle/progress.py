@@ -38,7 +38,10 @@ class Tally:
         self.tokens = 0
         self.money: dict[str, float] = {}
         self.failures: dict[str, int] = {}
-        self.scored: dict[Language, list[Scored]] = {language: [] for language in run.languages}
+        self.task = run.tasks[0]  # that of the latest trial: its maps are shown
+        self.scored: dict[tuple[str, Language], list[Scored]] = {
+            (task, language): [] for task in run.tasks for language in run.languages
+        }
         self.began = time.monotonic()
         self._ours_todo = self._ours_done = 0  # prompt tokens by our own count
 
@@ -64,7 +67,8 @@ class Tally:
         self._place(trial, score)
 
     def _place(self, trial: Trial, score: Score) -> None:
-        self.scored[trial.language].append(
+        self.task = trial.task
+        self.scored[trial.task, trial.language].append(
             Scored(
                 trial.replicate,
                 trial.context_length,
@@ -184,9 +188,15 @@ class LiveWatch:
             else 1
         )
         rows = (size.height - _OTHER_ROWS) // (1 if beside else number) - _AROUND_MAP
+        task = self.tally.task
         maps = [
             draw_text_heatmap(
-                run, language, make_cells(run, language, self.tally.scored[language]), rows, wide
+                run,
+                task,
+                language,
+                make_cells(run, task, language, self.tally.scored[task, language]),
+                rows,
+                wide,
             )
             for language in run.languages
         ]
@@ -209,7 +219,7 @@ class LiveWatch:
 
 
 def draw_text_heatmap(
-    run: Run, language: Language, cells: tuple[Cell, ...], rows: int, wide: int
+    run: Run, task: str, language: Language, cells: tuple[Cell, ...], rows: int, wide: int
 ) -> "Text":
     """Draw a heatmap in characters, ``wide`` of them a cell, the document's top at the top.
 
@@ -219,7 +229,8 @@ def draw_text_heatmap(
 
     names = {"en": "English", "zh": "Chinese"}
     simulated = " · simulated endpoint" if run.model.simulated else ""
-    text = Text(f"{run.model.name} · {names[language]}{simulated}\n", style="bold")
+    told = "" if run.tasks == ("single",) else f" · {task}"
+    text = Text(f"{run.model.name}{told} · {names[language]}{simulated}\n", style="bold")
     by_place = {(cell.context_length, cell.depth_percent): cell for cell in cells}
     step = -(-len(run.grid.depths) // max(rows, 1))
     for depth in run.grid.depths[::step]:

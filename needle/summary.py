@@ -35,6 +35,7 @@ def plan_record(prepared: Prepared, card: Card | None = None) -> dict[str, Any]:
         "window_characters": run.model.window_characters,
         "run_id": run.run_id,
         "languages": list(run.languages),
+        "tasks": {task: needles[run.languages[0]][0].name for task, needles in run.needles.items()},
         "lengths": list(run.grid.lengths),
         "depths": list(run.grid.depths),
         "unit": run.unit,
@@ -75,18 +76,21 @@ def describe_plan(prepared: Prepared, card: Card | None = None) -> str:
     grid = (
         f"  {len(lengths)} lengths ({_shorten(lengths)} {run.unit}) x "
         f"{len(run.grid.depths)} depths x {' and '.join(_LANGUAGE[x] for x in run.languages)}"
+        f"{'' if len(run.tasks) == 1 else f' x {len(run.tasks)} tasks'}"
         f" x {_count(run.replicates, 'replicate')}"
     )
     size = (
         f"  {told.trials:,} trials{merged}: {told.prompt_tokens:,} tokens in "
         f"({run.tokenizer}), at most {told.reply_tokens:,} out"
     )
-    needle = run.needles[run.tasks[0]][run.languages[0]][0].name
+    asked = ", ".join(
+        f"{task} (needle {run.needles[task][run.languages[0]][0].name})" for task in run.tasks
+    )
     return "\n".join(
         (
             f"{run.model.name} at {run.model.endpoint}, {_describe_window(run.model)}",
             grid,
-            f"  needle {needle}, haystack {texts}",
+            f"  {'task' if len(run.tasks) == 1 else 'tasks'} {asked}, haystack {texts}",
             size,
             *(f"  {line}" for line in _describe_means(run, told, card)),
         )
@@ -172,6 +176,6 @@ def describe_recall(heatmap: Heatmap) -> str:
     left = ", ".join(f"{count} {verdict}" for verdict, count in heatmap.left_out.items())
     simulated = " (simulated endpoint)" if heatmap.simulated else ""
     return (
-        f"{heatmap.model} {_LANGUAGE[heatmap.language]}{simulated}: {recall} of "
+        f"{heatmap.model} {heatmap.task} {_LANGUAGE[heatmap.language]}{simulated}: {recall} of "
         f"{heatmap.scored} scored replies; left out: {left or 'none'}"
     )

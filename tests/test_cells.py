@@ -48,6 +48,7 @@ RUN = Run(
         SamePlace("en", 0, 1_000, 100.0, 50.0),
         SamePlace("en", 2, 1_000, 50.0, 0.0),
         SamePlace("zh", 1, 1_000, 100.0, 50.0),
+        SamePlace("en", 1, 1_000, 100.0, 50.0, "multi"),
     ),
     trials=27,
     primary_scorer="keyword",
@@ -84,7 +85,7 @@ def trials(draw: st.DrawFn) -> list[Scored]:
 @given(trials())
 def test_every_square_counts_every_replicate(scored: list[Scored]) -> None:
     """Each square counts its trials by verdict, not-run ones too: one for each replicate."""
-    cells = make_cells(RUN, "en", scored)
+    cells = make_cells(RUN, "single", "en", scored)
     assert [(c.context_length, c.depth_percent) for c in cells] == [
         (length, depth) for length in GRID.lengths for depth in GRID.depths
     ]
@@ -96,7 +97,7 @@ def test_every_square_counts_every_replicate(scored: list[Scored]) -> None:
 @given(trials())
 def test_score_is_the_mean_of_the_scored(scored: list[Scored]) -> None:
     """A square's score is the mean over its scored trials; a failure is missing, never zero."""
-    for cell in make_cells(RUN, "en", scored):
+    for cell in make_cells(RUN, "single", "en", scored):
         here = []
         for replicate in range(3):
             depth = cell.depth_percent
@@ -120,7 +121,7 @@ def test_score_is_the_mean_of_the_scored(scored: list[Scored]) -> None:
 @given(trials())
 def test_recall_counts_a_trial_once(scored: list[Scored]) -> None:
     """Recall is over the scored trials, each once though drawn twice; the rest are left out."""
-    planned = count_planned(RUN, "en")
+    planned = count_planned(RUN, "single", "en")
     heatmap = make_heatmap(RUN, "single", "en", iter(scored), planned)
     scores = [s.score for s in scored if s.score is not None]
     assert heatmap.scored == len(scores)
@@ -131,10 +132,11 @@ def test_recall_counts_a_trial_once(scored: list[Scored]) -> None:
 
 
 def test_planned_trials() -> None:
-    """A trial that stands for several squares is planned once, in its own language."""
-    assert count_planned(RUN, "en") == 27 - 2
-    assert count_planned(RUN, "zh") == 27 - 1
-    assert count_planned(replace(RUN, same_place=()), "en") == 27
+    """A trial that stands for several squares is planned once, in its own task and language."""
+    assert count_planned(RUN, "single", "en") == 27 - 2
+    assert count_planned(RUN, "single", "zh") == 27 - 1
+    assert count_planned(RUN, "multi", "en") == 27 - 1
+    assert count_planned(replace(RUN, same_place=()), "single", "en") == 27
 
 
 def test_a_same_place_is_its_own_languages() -> None:
@@ -143,7 +145,7 @@ def test_a_same_place_is_its_own_languages() -> None:
     scored.append(Scored(0, 1_000, 100.0, 0.0, "missed"))
 
     def bottom(language: Language) -> Cell:
-        cells = make_cells(RUN, language, scored)
+        cells = make_cells(RUN, "single", language, scored)
         return next(c for c in cells if (c.context_length, c.depth_percent) == (1_000, 100))
 
     assert bottom("en").verdicts == {"found": 1, "not_run": 2}  # replicate 0, drawn as 50

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from needle.config import load_needle_source, load_template, read_recipe
+from needle.config import load_template, read_recipe
 from needle.errors import UsageError
+from needle.needlefiles import load_needle_source
 
 
 def write(folder: Path, text: str | bytes, name: str = "x.yaml") -> Path:
@@ -85,42 +86,6 @@ def test_every_shipped_recipe_is_sound() -> None:
     assert len(paths) >= 4
     for path in paths:
         read_recipe(path, {})
-
-
-NEEDLE = """
-name: mine
-source: me
-variants:
-  - en: {facts: ["The cat of Oz is blue."], question: "What colour is it?", answers: [[blue]]}
-"""
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "parts"),
-    [
-        ("[[blue]]", "[]", ("answers is empty", "variants[0].en")),
-        ("[[blue]]", "[[]]", ("answers is empty",)),
-        ('["The cat of Oz is blue."]', "[]", ("facts is empty",)),
-        ('["The cat of Oz is blue."]', '[" "]', ("facts is empty",)),
-        ("is blue", "is {hue.en}", ("{hue.en}", "slots")),
-        ("question", "questoin", ("questoin", "did you mean 'question'")),
-        ("name: mine\n", "", ("'name' is missing",)),
-        ("answers: [[blue]]", "answers: blue", ("answers",)),
-        ("- en", "- de", ("de",)),
-    ],
-)
-def test_a_malformed_needle_is_told_in_one_line(
-    tmp_path: Path, old: str, new: str, parts: tuple[str, ...]
-) -> None:
-    """Each fault of a needle's file is one line that says what is wrong where."""
-    assert load_needle_source(str(write(tmp_path, NEEDLE))).name == "mine"
-    assert old in NEEDLE
-    path = write(tmp_path, NEEDLE.replace(old, new))
-    with pytest.raises(UsageError) as fault:
-        load_needle_source(str(path))
-    assert "\n" not in str(fault.value)
-    for part in (*parts, "x.yaml"):
-        assert part in str(fault.value)
 
 
 PROMPT = """

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from needle.config import load_needle_source
 from needle.corpus import DEFAULT, find_haystacks, read_folder
 from needle.files import shipped
+from needle.needlefiles import load_needle_source
 from needle.scoring import fold, holds
 from needle.tokens import count_hanzi, load_counting
 from needle.types import LANGUAGES, Haystack, Language
@@ -27,6 +27,14 @@ SUBJECTS: dict[str, dict[Language, tuple[str, ...]]] = {
             *("tightrope", "cheesemaker", "last carriage"),
         ),
         "zh": ("烟囱工", "锁匠", "新娘", "音乐学校", "造船匠", "走钢丝", "奶酪匠", "头班火车"),
+    },
+    "number": {
+        "en": ("night watchman", "strongroom", "ferry company", "fire station"),
+        "zh": ("守夜人", "保险库", "轮渡公司", "消防站"),
+    },
+    "uuid": {
+        "en": ("seed bank", "cello", "harbour master", "cable car"),
+        "zh": ("种子库", "大提琴", "港务长", "缆车"),
     },
     "san-francisco": {
         "en": ("San Francisco", "sandwich", "Dolores Park"),
@@ -130,12 +138,15 @@ def test_no_needle_is_in_the_essays(name: str, language: Language) -> None:
             if "{" not in answer:
                 assert not holds(folded, answer), answer
     slots = source.slots
+    if source.numbers or source.uuids:
+        assert not re.search(r"\d{7}|[0-9a-f]{8}-", whole(ESSAYS[language]))
     if "thing" in slots:
         materials = [option[language] for option in slots["material"]]
         for thing in (option[language] for option in slots["thing"]):
             assert not holds(folded, thing), thing
             assert fold(thing) not in folded, thing
             assert not any(holds(folded, f"{material} {thing}") for material in materials)
+    if "start" in slots:
         for start, end in product(slots["start"], slots["end"]):
             place = start[language] + end[language]
             assert fold(place) not in folded, place

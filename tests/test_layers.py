@@ -24,14 +24,16 @@ GROUPS: tuple[tuple[str, frozenset[str]], ...] = (
     (
         "core",
         frozenset({"plan", "trials", "reading", "materials", "context", "counting", "passages"})
-        | {"prompts", "scoring", "grid", "keys", "needles", "cells"}
+        | {"prompts", "scoring", "grid", "keys", "needles", "tasks", "wordings", "cells"}
         | {"failures", "outcomes", "completions", "labels", "cleaning"}
         | {"money", "budget", "pace", "estimate"}
         | {"reader", "surfaces", "faults"},
     ),
     (
         "edges",
-        frozenset({"files", "config", "models", "prices", "credentials", "corpus", "fetch"})
+        frozenset(
+            {"files", "config", "needlefiles", "models", "prices", "credentials", "corpus", "fetch"}
+        )
         | {"tokens", "endpoint", "store", "tables", "fonts", "heatmaps"},
     ),
     (

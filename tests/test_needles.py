@@ -1,19 +1,21 @@
 """Needles: drawn by seed and replicate, the same fact in both languages."""
 
 import random
+import re
 import string
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from needle.config import draw_needles, load_needle_source, repeats_needles
 from needle.errors import UsageError
+from needle.needlefiles import draw_needles, load_needle_source, repeats_needles
 from needle.needles import NeedleSource, Wording, count_draws, draw_needle, find_unknown_marks
 from needle.scoring import recall_answers, score_keyword
 from needle.types import LANGUAGES, Language, Needle, Reply
 
-SHIPPED = ("fictional", "san-francisco", "xiaoming")
+SHIPPED = ("fictional", "number", "uuid", "san-francisco", "xiaoming")
+UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
 WORDING = Wording(("It is {a.en} {b.en}.",), "What is it?", (("{a.en} {b.en}",),))
 
 
@@ -26,7 +28,7 @@ def source_of(variants: int, *slots: int) -> NeedleSource:
             {"en": Wording((f"{number} {{a.en}} {{b.en}}.",), "What?", (("{a.en}",),))}
             for number in range(variants)
         ),
-        {
+        slots={
             name: tuple({"en": f"{name}{number}"} for number in range(size))
             for name, size in zip(string.ascii_lowercase, slots, strict=False)
         },
@@ -108,6 +110,22 @@ def test_shipped_needles_answer_their_question(name: str, language: Language) ->
                 assert score_keyword("t", needle, reply).verdict == "found"
 
 
+@pytest.mark.parametrize(("name", "form"), [("number", r"[1-9]\d{6}"), ("uuid", UUID)])
+def test_drawn_whole(name: str, form: str) -> None:
+    """A number has its digits and a UUID its form, the same in both languages."""
+    drawn = [draw_needles(load_needle_source(name), one, 3, 50) for one in LANGUAGES]
+    values = [[needle.answers[0][0] for needle in needles] for needles in drawn]
+    assert values[0] == values[1]
+    assert len(set(values[0])) == 50
+    assert all(re.fullmatch(form, value) for value in values[0])
+    for needle, other in zip(drawn[0], drawn[0][1:], strict=False):
+        answer = needle.answers[0][0]
+        assert recall_answers(needle, answer.upper().replace("-", " ")).share == 1
+        assert recall_answers(needle, other.facts[0]).share == 0
+        assert recall_answers(needle, answer[:-1]).share == 0
+    assert len({value[0] for value in values[0]}) > 5
+
+
 def test_another_replicates_fact_is_no_answer() -> None:
     """One replicate's fact does not pass for another's whose material or thing differs."""
     for language in LANGUAGES:
@@ -141,9 +159,9 @@ def test_unknown_marks_are_found() -> None:
     """A mark that no slot fills, or that lacks a language in some option, is named."""
     slots: dict[str, tuple[dict[str, str], ...]]
     slots = {"a": ({"en": "red"}, {"en": "blue"}), "b": ({"en": "kite"}, {"zh": "风筝"})}
-    source = NeedleSource("n", "a test", ({"en": WORDING},), slots)
+    source = NeedleSource("n", "a test", ({"en": WORDING},), slots=slots)
     assert set(find_unknown_marks(source)) == {"{b.en}"}
-    assert find_unknown_marks(source_of(2, 3, 3)) == []
+    assert not list(find_unknown_marks(source_of(2, 3, 3)))
     assert set(find_unknown_marks(source_of(1, 2))) == {"{b.en}"}
 
 

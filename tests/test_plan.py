@@ -9,14 +9,17 @@ from pathlib import Path
 import pytest
 import tiktoken
 
-from needle.config import draw_needles, load_needle_source, load_template
+from needle.config import load_template
 from needle.corpus import find_haystacks
 from needle.errors import UsageError
 from needle.grid import GridWish
 from needle.materials import Material, Settings
+from needle.needlefiles import choose_sources, draw_needles, load_needle_source
+from needle.needles import Form
 from needle.passages import read_passage
 from needle.plan import make_plan
 from needle.prompts import CHAT_OVERHEAD, build_messages
+from needle.tasks import FAMILIES, TASKS
 from needle.tokens import HANZI, count_hanzi, load_counting
 from needle.types import LANGUAGES, Haystack, Language, Message, Model, Plan, Trial, Unit
 
@@ -43,6 +46,14 @@ def material(
         draw_needles(load_needle_source(needle), language, 0, replicates),
         load_template(prompt, language),
     )
+
+
+def material_of(task: str, language: Language, replicates: int = 1) -> Material:
+    """Return a task's material as a run has it by default."""
+    (source,) = choose_sources((task,), None).values()
+    form = Form(task, FAMILIES[task].default)
+    needles = draw_needles(source, language, 0, replicates, form)
+    return Material(language, haystacks()[language], needles, load_template("plain", language))
 
 
 def settings(
@@ -85,15 +96,18 @@ def context_of(trial: Trial, one: Material, messages: Sequence[Message]) -> str:
 
 
 def take_out(trial: Trial, one: Material, context: str) -> str:
-    """Take needle and separator out of a context, and return the haystack that is left."""
-    fact, separator = "".join(trial.needle.facts), one.template.separator
-    assert context.count(fact) == 1
-    before, after = context.split(fact)
-    if not before:
-        assert after.startswith(separator)
-        return after[len(separator) :]
-    assert before.endswith(separator)
-    return before[: len(before) - len(separator)] + after
+    """Take each insert and its separator out of a context, and return the haystack left."""
+    separator = one.template.separator
+    for place in trial.places:
+        assert context.count(place.text) == 1
+        before, after = context.split(place.text)
+        if before:
+            assert before.endswith(separator)
+            context = before[: len(before) - len(separator)] + after
+        else:
+            assert after.startswith(separator)
+            context = after[len(separator) :]
+    return context
 
 
 def check(plan: Plan, one: Material, encoding: str) -> None:
@@ -111,11 +125,10 @@ def check(plan: Plan, one: Material, encoding: str) -> None:
         assert 0 <= trial.context_length - units <= 8
         context = context_of(trial, one, messages)
         left.setdefault(trial.replicate, []).append(take_out(trial, one, context))
-        fact = "".join(trial.needle.facts)
         if trial.depth_percent == 0:
-            assert context.startswith(fact)
+            assert context.startswith(trial.needle.facts[0])
         if trial.depth_percent == 100:
-            assert context.endswith(fact)
+            assert context.endswith(trial.needle.facts[-1])
         assert messages[-1]["content"].count(trial.needle.question) == 1
         if one.template.name == "plain":
             assert messages[-1]["content"].endswith(trial.needle.question)
@@ -134,6 +147,15 @@ def test_shipped_prompts(language: Language, encoding: str, prompt: str, needle:
     lengths = (500, 501, 502, 503, 777, 1_000, 2_345, 5_000)
     depths = (0, 3, 25, 50, 66.6, 99.5, 100)
     check(make_plan(settings(lengths, depths, encoding=encoding), [one]), one, encoding)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("task", TASKS)
+def test_every_family(task: str, language: Language) -> None:
+    """Laws 1-3 hold for every family's default needle, in both languages."""
+    one = material_of(task, language, replicates=2)
+    lengths = (700, 701, 1_000, 2_345, 9_000)
+    check(make_plan(settings(lengths, (0, 7, 50, 93, 100)), [one]), one, "o200k_base")
 
 
 @pytest.mark.parametrize("encoding", ["o200k_base", "cl100k_base"])

@@ -38,7 +38,7 @@ def test_the_tally_counts_what_came(prepared: Prepared) -> None:
     assert said.startswith(f"3/{len(prepared.plan.trials)} trials · 1,010 tokens · 0.5 CNY")
     assert "failed: 1 timeout" in said
     assert "left" in said
-    assert len(tally.scored["en"]) == 3
+    assert len(tally.scored["single", "en"]) == 3
 
 
 def test_the_time_left_goes_by_tokens(prepared: Prepared, monkeypatch: pytest.MonkeyPatch) -> None:

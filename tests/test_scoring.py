@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from needle.config import draw_needles, load_needle_source
+from needle.needlefiles import draw_needles, load_needle_source
 from needle.scoring import fold, holds, is_refusal, recall_answers, score_keyword
 from needle.types import LANGUAGES, Failure, Language, Needle, Reply
 

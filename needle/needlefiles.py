@@ -1,0 +1,118 @@
+"""Needles' YAML files: loaded, checked, chosen for the tasks of a run, and drawn from."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from needle.errors import UsageError
+from needle.files import check_record, locate, read_yaml, shipped
+from needle.needles import Form, NeedleSource, count_draws, draw_needle, form_of
+from needle.tasks import FAMILIES
+from needle.types import Language, Needle, Run
+from needle.wordings import find_faults
+
+
+def load_needle_source(name: str) -> NeedleSource:
+    """Load a needle by its shipped name or a YAML file's path.
+
+    Raises UsageError with one line that says what is wrong with it, and where.
+    """
+    path = locate("needles", name, "--needle")
+    data = read_yaml(path, "--needle")
+    source = check_record(NeedleSource, {**data, "slots": _gather_slots(data, path)}, str(path))
+    for fault, place in find_faults(source):
+        raise UsageError(f"{fault} ({path}: {place})")
+    return source
+
+
+def _gather_slots(data: dict[str, Any], path: Path) -> object:
+    """Return a file's slots with those that it takes from shipped needles."""
+    own, taken = data.get("slots", {}), data.get("slots_of", {})
+    if not isinstance(own, dict) or not isinstance(taken, dict):
+        return own  # what is wrong with it is said where the record is checked
+    slots: dict[str, Any] = {}
+    for name, wanted in taken.items():
+        there = shipped("configs", "needles", f"{name}.yaml")
+        options = read_yaml(there, "--needle").get("slots", {}) if there.is_file() else {}
+        for slot in wanted if isinstance(wanted, list) else ():
+            if slot not in options:
+                raise UsageError(
+                    f"no slot {slot!r} in a shipped needle {name!r} ({path}: slots_of): "
+                    f"use one of {', '.join(options) or 'another needle'}"
+                )
+            slots[slot] = options[slot]
+    return {**slots, **own}
+
+
+def choose_sources(tasks: tuple[str, ...], needle: str | None) -> dict[str, NeedleSource]:
+    """Return each task's needle: the one that was named where it fits, else the task's own.
+
+    Without tasks it is the named needle's. Raises UsageError where that fits no task.
+    """
+    source = load_needle_source(needle) if needle else None
+    asked = tuple(dict.fromkeys(tasks or (source.task if source else "single",)))
+    fitting = [task for task in asked if source and source.task in FAMILIES[task].files]
+    if source and not fitting:
+        own = [task for task, family in FAMILIES.items() if source.task in family.files]
+        raise UsageError(
+            f"the needle {source.name!r} is of the task {source.task}, not of "
+            f"{' or '.join(asked)} (--needle): use --task {' or '.join(own)}, or another needle"
+        )
+    return {
+        task: source if source and task in fitting else load_needle_source(FAMILIES[task].needle)
+        for task in asked
+    }
+
+
+def draw_needles(
+    source: NeedleSource,
+    language: Language,
+    seed: int,
+    replicates: int,
+    form: Form | None = None,
+) -> tuple[Needle, ...]:
+    """Draw each replicate's needle; raise UsageError if the source lacks the language."""
+    if any(language not in variant for variant in source.variants):
+        raise UsageError(
+            f"the needle {source.name!r} has no {language} wording (--language): "
+            f"add it, or run the other language alone"
+        )
+    return tuple(draw_needle(source, language, seed, number, form) for number in range(replicates))
+
+
+def repeats_needles(source: NeedleSource, replicates: int) -> bool:
+    """Tell whether replicates will share needles for want of different ones."""
+    return count_draws(source) < replicates
+
+
+def redraw_needles(run: Run, name: str) -> dict[str, dict[Language, tuple[Needle, ...]]]:
+    """Return a run's needles with the accepted answers that a needle's file has now.
+
+    Raises UsageError where the file asks something else than the run did.
+    """
+    source = load_needle_source(name)
+    tasks = [task for task in run.tasks if source.task in FAMILIES[task].files]
+    if not tasks:
+        raise UsageError(
+            f"{name} is of the task {source.task}, which {run.run_id} did not ask (--needle)"
+        )
+    needles = dict(run.needles)
+    for task in tasks:
+        needles[task] = {
+            language: _redraw(source, run, asked, name)
+            for language, asked in run.needles[task].items()
+        }
+    return needles
+
+
+def _redraw(
+    source: NeedleSource, run: Run, asked: tuple[Needle, ...], name: str
+) -> tuple[Needle, ...]:
+    now = draw_needles(source, asked[0].language, run.seed, len(asked), form_of(asked[0]))
+    for before, after in zip(asked, now, strict=True):
+        if replace(after, answers=before.answers, name=before.name) != before:
+            raise UsageError(
+                f"{name} asks something else than {run.run_id} did (--needle): "
+                f"only its answers may differ"
+            )
+    return now

@@ -1,0 +1,32 @@
+"""The task families: which there are, which needle each asks by default, and what it counts. Pure.
+
+docs/tasks.md says what each measures and where it comes from.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """A task: its default needle, the tasks of needle files that fit it, and what it counts.
+
+    ``option`` is the recipe's word for how many there are of what its needles have several
+    of: within ``least`` and ``most``, ``default`` unless said; None where there is one fact.
+    """
+
+    needle: str
+    files: tuple[str, ...]
+    option: str | None = None
+    default: int = 1
+    least: int = 1
+    most: int = 1
+
+
+FAMILIES: dict[str, Family] = {
+    "single": Family("fictional", ("single",)),
+    "number": Family("number", ("number",)),
+    "uuid": Family("uuid", ("uuid",)),
+}
+TASKS = tuple(FAMILIES)
+FILE_TASKS = tuple(dict.fromkeys(task for family in FAMILIES.values() for task in family.files))
+"""The tasks that a needle's file can name."""

@@ -1,0 +1,55 @@
+"""What is wrong with a needle's file: each fault in a few words, with its place. Pure."""
+
+from collections.abc import Iterator
+
+from needle.needles import NeedleSource, Wording, find_unknown_marks
+from needle.tasks import FILE_TASKS
+
+_MOST_DIGITS = 30
+
+Fault = tuple[str, str]
+"""What is wrong and what to do, and where in the file."""
+
+
+def find_faults(source: NeedleSource) -> Iterator[Fault]:
+    """Yield what is wrong with a needle's file, the plainest first."""
+    if source.task not in FILE_TASKS:
+        yield f"unknown task {source.task!r}: use {', '.join(FILE_TASKS)}", "task"
+        return
+    if not source.variants or not all(source.variants):
+        yield "variants is empty: give at least one needle, in at least one language", "variants"
+    yield from _find_drawing_faults(source)
+    unknown = next(find_unknown_marks(source), None)
+    if unknown:
+        yield f"no slot fills {unknown}: add it under slots", "variants"
+    for index, variant in enumerate(source.variants):
+        for language, wording in variant.items():
+            for fault in _find_wording_faults(source, wording):
+                yield fault, f"variants[{index}].{language}"
+
+
+def _find_drawing_faults(source: NeedleSource) -> Iterator[Fault]:
+    for slot, options in source.slots.items():
+        if not options:
+            yield f"the slot {slot!r} is empty: give at least one option", f"slots.{slot}"
+    for name, digits in source.numbers.items():
+        if not 1 <= digits <= _MOST_DIGITS:
+            fault = f"a number has 1 to {_MOST_DIGITS} digits, got {digits}"
+            yield f"{fault}: give how many it is to have", f"numbers.{name}"
+    named = [*source.slots, *source.numbers, *source.uuids]
+    for name in named:
+        if named.count(name) > 1:
+            yield f"{name!r} is named twice: give each of what is drawn its own name", "slots"
+
+
+def _find_wording_faults(source: NeedleSource, wording: Wording) -> Iterator[str]:
+    if not wording.answers or not all(wording.answers):
+        yield "answers is empty: give at least one accepted answer"
+    if any(not answer.strip() for group in wording.answers for answer in group):
+        yield "an accepted answer is empty: give its words, or take it out"
+    if not wording.facts or not all(fact.strip() for fact in wording.facts):
+        yield "facts is empty: give the sentence to insert"
+    if not wording.question.strip():
+        yield "question is empty: give the question to ask"
+    if len(wording.facts) > 1:
+        yield f"facts has {len(wording.facts)} sentences, the task {source.task} one: take one"

@@ -1,0 +1,75 @@
+"""Needles' files: what is taken, and each fault told in one line."""
+
+from pathlib import Path
+
+import pytest
+from driving import Call
+
+from needle.errors import UsageError
+from needle.needlefiles import load_needle_source
+
+
+def write(folder: Path, text: str) -> Path:
+    """Write a needle's file and return its path."""
+    path = folder / "x.yaml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+NEEDLE = """
+name: mine
+source: me
+variants:
+  - en: {facts: ["The cat of Oz is blue."], question: "What colour is it?", answers: [[blue]]}
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "parts"),
+    [
+        ("[[blue]]", "[]", ("answers is empty", "variants[0].en")),
+        ("[[blue]]", "[[]]", ("answers is empty",)),
+        ('["The cat of Oz is blue."]', "[]", ("facts is empty",)),
+        ('["The cat of Oz is blue."]', '[" "]', ("facts is empty",)),
+        ("is blue", "is {hue.en}", ("{hue.en}", "slots")),
+        ("question", "questoin", ("questoin", "did you mean 'question'")),
+        ("name: mine\n", "", ("'name' is missing",)),
+        ("answers: [[blue]]", "answers: blue", ("answers",)),
+        ("- en", "- de", ("de",)),
+        ("[[blue]]", '[["", blue]]', ("accepted answer is empty",)),
+        ('"What colour is it?"', '" "', ("question is empty",)),
+        ("blue.", 'blue.", "So is the dog.', ("2 sentences", "single one")),
+        ("source: me", "source: me\ntask: singel", ("'singel'", "single")),
+        ("source: me", "source: me\nslots: {hue: []}", ("'hue' is empty", "slots.hue")),
+        ("source: me", "source: me\nslots: [hue]", ("slots",)),
+        ("source: me", "source: me\nnumbers: {code: 0}", ("1 to 30 digits, got 0",)),
+        ("source: me", "source: me\nnumbers: {code: many}", ("numbers.code", "many")),
+        ("source: me", "source: me\nnumbers: {code: 3}\nuuids: [code]", ("'code' is named twice",)),
+        ("source: me", "source: me\nslots_of: {fictional: [colour]}", ("'colour'", "start, end")),
+        ("source: me", "source: me\nslots_of: {none: [start]}", ("'start'", "'none'")),
+        ("source: me", "source: me\nslots_of: [start]", ("slots_of",)),
+        ("is blue", "is {code}", ("{code}", "slots")),
+    ],
+)
+def test_a_malformed_needle_is_told_in_one_line(
+    tmp_path: Path, old: str, new: str, parts: tuple[str, ...]
+) -> None:
+    """Each fault of a needle's file is one line that says what is wrong where."""
+    assert load_needle_source(str(write(tmp_path, NEEDLE))).name == "mine"
+    assert old in NEEDLE
+    path = write(tmp_path, NEEDLE.replace(old, new))
+    with pytest.raises(UsageError) as fault:
+        load_needle_source(str(path))
+    assert "\n" not in str(fault.value)
+    for part in (*parts, "x.yaml"):
+        assert part in str(fault.value)
+
+
+def test_check_says_what_a_needle_is(call: Call, tmp_path: Path) -> None:
+    """``needle check`` names a sound needle and its task, and ends a faulty one in one line."""
+    ended = call("check", write(tmp_path, NEEDLE))
+    assert ended.status == 0
+    assert "the needle 'mine', task single" in ended.out
+    ended = call("check", write(tmp_path, NEEDLE.replace("[[blue]]", "[]")))
+    assert ended.status == 2
+    assert len(ended.faults) == 1

@@ -1,0 +1,94 @@
+"""Tasks over whole commands: several in one run, each with its own needle, records and figure."""
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+from driving import Call, only_folder, read_log
+
+from needle.errors import UsageError
+from needle.needlefiles import choose_sources, load_needle_source
+from needle.tasks import FAMILIES, TASKS
+
+SMALL = ("--model", "sim/reader", "--lengths", "1k", "--depths", "0,60", "--out", "runs", "--yes")
+
+
+def run(call: Call, *said: str) -> Path:
+    ended = call("run", *SMALL, *said)
+    assert ended.status == 0, ended.err
+    return only_folder(Path("runs"))
+
+
+def test_several_tasks_are_one_run(draw: Call) -> None:
+    """One run folder holds all tasks: their records, and a figure for each task and language."""
+    folder = run(draw, "--task", "uuid,single", "--replicates", "2")
+    lines = read_log(folder / "outcomes.jsonl")
+    kinds = {(line["task"], line["language"], line["needle"]) for line in lines}
+    assert kinds == {
+        (task, language, needle)
+        for task, needle in (("single", "fictional"), ("uuid", "uuid"))
+        for language in ("en", "zh")
+    }
+    figures = {path.name for path in folder.glob("*.png")}
+    assert figures == {
+        f"heatmap-{task}-{language}.png" for task in ("single", "uuid") for language in ("en", "zh")
+    }
+    settled = yaml.safe_load((folder / "run.yaml").read_text(encoding="utf-8"))
+    assert settled["tasks"] == ["uuid", "single"]
+    assert {task: list(needles) for task, needles in settled["needles"].items()} == {
+        "uuid": ["en", "zh"],
+        "single": ["en", "zh"],
+    }
+    assert draw("resume", folder).status == 0
+    assert len(read_log(folder / "outcomes.jsonl")) == len(lines)
+    assert draw("score", folder).status == 0
+
+
+def test_tasks_keep_their_keys(call: Call) -> None:
+    """A task's trials have the same keys alone as beside others, so that runs can be compared."""
+    keys = []
+    for out, tasks in (("a", "single"), ("b", "number,single"), ("c", "single,single")):
+        assert call("run", *SMALL, "--task", tasks, "--out", out).status == 0
+        lines = read_log(only_folder(Path(out)) / "outcomes.jsonl")
+        keys.append({line["trial"] for line in lines if line["task"] == "single"})
+    assert keys[0] == keys[1] == keys[2]
+
+
+def test_a_needle_brings_its_task() -> None:
+    """Without --task it is the needle's own; with it, the needle goes to the task it fits."""
+    assert list(choose_sources((), None)) == ["single"]
+    assert list(choose_sources((), "uuid")) == ["uuid"]
+    chosen = choose_sources(("number", "single"), "xiaoming")
+    assert [source.name for source in chosen.values()] == ["number", "xiaoming"]
+
+
+@pytest.mark.parametrize(
+    ("tasks", "needle", "message"),
+    [
+        (("uuid",), "fictional", "'fictional' is of the task single, not of uuid .*--task single"),
+        (("single", "number"), "uuid", "not of single or number"),
+    ],
+)
+def test_a_needle_that_does_not_fit(tasks: tuple[str, ...], needle: str, message: str) -> None:
+    """A needle that fits no task asked for is refused in one line."""
+    with pytest.raises(UsageError, match=message) as fault:
+        choose_sources(tasks, needle)
+    assert "\n" not in str(fault.value)
+
+
+def test_one_prompt_is_of_one_task(call: Call) -> None:
+    """``needle prompt`` prints a task's prompt, and asks which where several are said."""
+    said = ("prompt", "--length", "1k", "--depth", "50")
+    assert re.search(r"\d{7}", call(*said, "--task", "number").out)
+    ended = call(*said, "--task", "number,uuid")
+    assert ended.status == 2
+    assert len(ended.faults) == 1
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_every_family_has_a_needle_of_its_own(task: str) -> None:
+    """Each family's default needle is shipped, fits it, and is in both languages."""
+    source = load_needle_source(FAMILIES[task].needle)
+    assert source.task in FAMILIES[task].files
+    assert all(set(variant) == {"en", "zh"} for variant in source.variants)
