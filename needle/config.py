@@ -11,7 +11,7 @@ from needle.errors import UsageError
 from needle.files import check_record, locate, read_yaml
 from needle.grid import GridWish, Spacing, parse_length
 from needle.prompts import CONTEXT, QUESTION
-from needle.tasks import TASKS
+from needle.tasks import FAMILIES, TASKS
 from needle.types import LANGUAGES, STRICT, Haystack, Language, Template
 
 COMMAND_LINE = "command line"
@@ -120,6 +120,7 @@ class Recipe:
     unit: Literal["tokens", "hanzi"] = "tokens"
     tokenizer: str = "o200k_base"
     needle: str | None = None
+    facts: Count | None = None
     haystack: Names = ("essays",)
     prompt: str = "plain"
     replicates: Count = 1
@@ -169,6 +170,13 @@ def _check(data: Mapping[str, Any], place: str) -> Recipe:
     for task in recipe.task:
         if task not in TASKS:
             raise UsageError(f"unknown task {task!r} ({place}: task): use {', '.join(TASKS)}")
+    for family in FAMILIES.values():
+        count = getattr(recipe, family.option) if family.option else None
+        if count is not None and not family.least <= count <= family.most:
+            raise UsageError(
+                f"{family.option} must be within {family.least}-{family.most}, got {count} "
+                f"({place}: {family.option})"
+            )
     if recipe.unit == "hanzi" and recipe.language == "en":
         raise UsageError(f"unit hanzi counts Chinese text ({place}: unit): use language zh")
     return recipe

@@ -18,11 +18,13 @@ _TASK: dict[Language, dict[str, str]] = {
         "single": "To Do Fact Retrieval",
         "number": "For A Pass-Number",
         "uuid": "For A UUID",
+        "multi": "For {count} Facts At Once",
     },
     "zh": {
         "single": "检索插入的事实",
         "number": "检索插入的号码",
         "uuid": "检索插入的 UUID",
+        "multi": "同时检索 {count} 条插入的事实",
     },
 }
 """What a model is asked, as a figure's subtitle says it."""

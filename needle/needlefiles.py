@@ -6,7 +6,7 @@ from typing import Any
 
 from needle.errors import UsageError
 from needle.files import check_record, locate, read_yaml, shipped
-from needle.needles import Form, NeedleSource, count_draws, draw_needle, form_of
+from needle.needles import Form, NeedleSource, count_apart, count_draws, draw_needle, form_of
 from needle.tasks import FAMILIES
 from needle.types import Language, Needle, Run
 from needle.wordings import find_faults
@@ -62,6 +62,32 @@ def choose_sources(tasks: tuple[str, ...], needle: str | None) -> dict[str, Need
         task: source if source and task in fitting else load_needle_source(FAMILIES[task].needle)
         for task in asked
     }
+
+
+def choose_form(source: NeedleSource, task: str, said: int | None) -> Form:
+    """Return the form of a task's needles: as many facts as were said, or by default.
+
+    Raises UsageError where the needle can't have as many.
+    """
+    family = FAMILIES[task]
+    if family.option is None:
+        return Form(task)
+    if not source.each:
+        own = len(next(iter(source.variants[0].values())).facts)
+        if said not in (None, own):
+            raise UsageError(
+                f"the needle {source.name!r} has {own} {family.option} of its own, not {said} "
+                f"(--{family.option}): leave it out"
+            )
+        return Form(task, own)
+    most = count_apart(source)
+    count = min(family.default, most) if said is None else said
+    if count > most:
+        raise UsageError(
+            f"the needle {source.name!r} has no more than {most} different {family.option}, "
+            f"got {count} (--{family.option})"
+        )
+    return Form(task, count)
 
 
 def draw_needles(

@@ -53,6 +53,7 @@ class NeedleSource:
     slots_of: dict[str, tuple[str, ...]] = field(default_factory=dict)
     numbers: dict[str, int] = field(default_factory=dict)
     uuids: tuple[str, ...] = ()
+    each: tuple[str, ...] = ()
 
     __pydantic_config__ = STRICT
 
@@ -67,7 +68,7 @@ class Form:
 
 def form_of(needle: Needle) -> Form:
     """Return the form that a needle has."""
-    return Form(needle.task)
+    return Form(needle.task, len(needle.facts) if needle.task == "multi" else 1)
 
 
 def count_draws(source: NeedleSource) -> int:
@@ -92,20 +93,25 @@ def draw_needle(
     their number, so that none comes twice before all have come once.
     """
     form = form or Form(source.task)
-    variant, draw = _draw(source, seed, replicate)
+    variant, indexes = _draw(source, seed, replicate)
+    draws = [_choose(source, indexes)]
     wording = source.variants[variant][language]
+    facts = tuple(fill(fact, draws[0]) for fact in wording.facts)
+    if form.task == "multi" and source.each:
+        draws += _draw_more(source, indexes, form.count - 1, f"{seed} {replicate}")
+        facts = tuple(fill(wording.facts[0], draw) for draw in draws)
     return Needle(
         name=source.name,
         language=language,
-        facts=tuple(fill(fact, draw) for fact in wording.facts),
-        question=fill(wording.question, draw),
-        answers=_fill_groups(wording, draw),
+        facts=facts,
+        question=fill(wording.question, draws[0]),
+        answers=tuple(group for draw in draws for group in _fill_groups(wording, draw)),
         task=form.task,
     )
 
 
-def _draw(source: NeedleSource, seed: int, replicate: int) -> tuple[int, Draw]:
-    """Draw a replicate's variant, and an option for each slot."""
+def _draw(source: NeedleSource, seed: int, replicate: int) -> tuple[int, dict[str, int]]:
+    """Draw a replicate's variant, and the number of an option for each slot."""
     total = count_draws(source)
     rng = random.Random(f"needle {source.name} {seed}")
     start, step = rng.randrange(total), 1
@@ -113,11 +119,34 @@ def _draw(source: NeedleSource, seed: int, replicate: int) -> tuple[int, Draw]:
         step = next(s for s in iter(lambda: rng.randrange(1, total), 0) if math.gcd(s, total) == 1)
     index = (start + step * replicate) % total
     index, variant = divmod(index, len(source.variants))
-    draw: Draw = {}
+    indexes = {}
     for name, size in _sizes(source):
-        index, option = divmod(index, size)
-        draw[name] = _option(source, name, option)
-    return variant, draw
+        index, indexes[name] = divmod(index, size)
+    return variant, indexes
+
+
+def _draw_more(
+    source: NeedleSource, first: Mapping[str, int], number: int, salt: str
+) -> list[Draw]:
+    """Draw so often again what is drawn for each fact, no option twice; the rest stays."""
+    rng, sizes = random.Random(f"each {source.name} {salt}"), dict(_sizes(source))
+    more = [dict(first) for _ in range(number)]
+    for name in source.each:
+        taken = {first[name]}
+        for indexes in more:
+            while indexes[name] in taken:
+                indexes[name] = rng.randrange(sizes[name])
+            taken.add(indexes[name])
+    return [_choose(source, indexes) for indexes in more]
+
+
+def count_apart(source: NeedleSource) -> int:
+    """Return how many facts can be drawn for one needle with no option twice."""
+    return min((size for name, size in _sizes(source) if name in source.each), default=1)
+
+
+def _choose(source: NeedleSource, indexes: Mapping[str, int]) -> Draw:
+    return {name: _option(source, name, index) for name, index in indexes.items()}
 
 
 def _option(source: NeedleSource, name: str, option: int) -> Option:

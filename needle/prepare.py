@@ -18,11 +18,12 @@ from needle.grid import GridWish
 from needle.keys import digest
 from needle.materials import Material, Settings
 from needle.models import find_limits, find_model
-from needle.needlefiles import choose_sources, draw_needles, repeats_needles
-from needle.needles import Form
+from needle.needlefiles import choose_form, choose_sources, draw_needles, repeats_needles
+from needle.needles import Form, NeedleSource
 from needle.plan import make_plan
 from needle.scoring import KEYWORD
 from needle.store import name_run
+from needle.tasks import FAMILIES
 from needle.tokens import HANZI, load_counting
 from needle.trials import CLASSIC
 from needle.types import Haystack, HaystackNote, Language, Limits, Model, Needle, Plan, Run
@@ -49,11 +50,12 @@ def prepare(recipe: Recipe, told_language: bool, model_name: str, date: str) -> 
     haystacks = find_haystacks(recipe.haystack)
     languages = choose_languages(recipe, told_language, haystacks)
     sources = choose_sources(recipe.task, recipe.needle)
+    forms = _choose_forms(recipe, sources)
     materials = [
         Material(
             language,
             haystacks[language],
-            draw_needles(source, language, recipe.seed, recipe.replicates, Form(task)),
+            draw_needles(source, language, recipe.seed, recipe.replicates, forms[task]),
             load_template(recipe.prompt, language),
         )
         for task, source in sources.items()
@@ -82,6 +84,21 @@ def prepare(recipe: Recipe, told_language: bool, model_name: str, date: str) -> 
     if len(languages) == 1 and recipe.language == "both" and recipe.unit == "tokens":
         notes.append(f"the haystack is in one language: running {languages[0]} alone")
     return Prepared(run, plan, haystacks, (*notes, *_notes(run)))
+
+
+def _choose_forms(recipe: Recipe, sources: Mapping[str, NeedleSource]) -> dict[str, Form]:
+    """Return the form of each task's needles; raise UsageError for a count of no task's."""
+    for task, family in FAMILIES.items():
+        if family.option and getattr(recipe, family.option) and task not in sources:
+            raise UsageError(
+                f"--{family.option} is for the task {task}, which is not asked for (--task): "
+                f"add it, or leave --{family.option} out"
+            )
+    said = {task: FAMILIES[task].option for task in sources}
+    return {
+        task: choose_form(source, task, getattr(recipe, said[task] or "", None))
+        for task, source in sources.items()
+    }
 
 
 def choose_model(recipe: Recipe, name: str, date: str) -> Model:

@@ -37,16 +37,18 @@ _GAP = re.compile(r"\n[ \t\u3000]*\n")
 _LABEL = re.compile(r"^\s*(?:question|q|问题|问)\s*[:：]\s*", re.IGNORECASE)
 _SENTENCE_SIGNS = ".!?。！？"
 
+_ASKS_FOR_ALL = re.compile(r"\ball the\b|\ball of\b|哪些|全部|所有", re.IGNORECASE)
+
 _STOP_WORDS = frozenset(
     _WORD.findall(
-        "about according an and any are as at be been but by can could did do does document each "
-        "for from had has have he her his how if in into is it its me my of on or our please she "
-        "should so text that the their them there these they this those to was we were what when "
-        "where which who whom whose why will with would you your"
+        "about according all an and any are as at be been but by can could did do does document "
+        "each for from had has have he her his how if in into is it its me my of on or our please "
+        "she should so text that the their them there these they this those to was we were what "
+        "when where which who whom whose why will with would you your"
     )
 )
 _STOP_HAN = re.compile(
-    "请问|根据|文中|什么|甚么|哪里|哪儿|哪一|哪|谁|多少|为什么|怎么|怎样|如何|为何|吗|呢"
+    "请问|根据|文中|总共|哪些|全部|所有|什么|甚么|哪里|哪儿|哪一|哪|谁|多少|为什么|怎么|怎样|如何|为何|吗|呢"
 )
 _FUNCTION_HAN = frozenset("的了是在就着都也与和把被到要")
 
@@ -65,7 +67,7 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a reader says, and the place of the sentence it took that from.
+    """What a reader says, and the place of the first sentence it took that from.
 
     ``start`` is in characters of the context, ``depth_percent`` the same in percent of its
     ``context_characters``; both None where the answer is that the document does not say.
@@ -81,14 +83,20 @@ def answer(prompt: str, sees: Callable[[float], bool] = lambda _: True) -> Answe
     """Answer the question at a prompt's end with the nearest sentence that the reader sees.
 
     ``sees`` tells of a depth, in percent, whether a sentence there is seen: one that is not
-    is as if it were not in the text. A sentence far from the question is no answer.
+    is as if it were not in the text. A sentence far from the question is no answer. A
+    question that asks for all of something is answered with every near sentence.
     """
     context, question = split_prompt(prompt)
-    for found in rank(context, question):
-        depth = 100 * found.start / len(context)
-        if sees(depth):
-            return Answer(found.sentence, found.start, depth, len(context))
-    return Answer(NOT_SAID[find_language(question)], None, None, len(context))
+    seen = [found for found in rank(context, question) if sees(100 * found.start / len(context))]
+    if not seen:
+        return Answer(NOT_SAID[find_language(question)], None, None, len(context))
+    if _ASKS_FOR_ALL.search(question):
+        seen.sort(key=lambda found: found.start)
+    else:
+        seen = seen[:1]
+    gap = " " if find_language(question) == "en" else ""
+    text = gap.join(dict.fromkeys(found.sentence for found in seen))
+    return Answer(text, seen[0].start, 100 * seen[0].start / len(context), len(context))
 
 
 def find_language(question: str) -> Language:

@@ -26,6 +26,7 @@ FAMILIES: dict[str, Family] = {
     "single": Family("fictional", ("single",)),
     "number": Family("number", ("number",)),
     "uuid": Family("uuid", ("uuid",)),
+    "multi": Family("multi", ("multi",), "facts", default=4, least=2, most=10),
 }
 TASKS = tuple(FAMILIES)
 FILE_TASKS = tuple(dict.fromkeys(task for family in FAMILIES.values() for task in family.files))

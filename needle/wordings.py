@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 
 from needle.needles import NeedleSource, Wording, find_unknown_marks
-from needle.tasks import FILE_TASKS
+from needle.tasks import FAMILIES, FILE_TASKS
 
 _MOST_DIGITS = 30
+_SEVERAL = ("multi",)  # tasks whose needles have several facts
 
 Fault = tuple[str, str]
 """What is wrong and what to do, and where in the file."""
@@ -22,6 +23,9 @@ def find_faults(source: NeedleSource) -> Iterator[Fault]:
     unknown = next(find_unknown_marks(source), None)
     if unknown:
         yield f"no slot fills {unknown}: add it under slots", "variants"
+    numbers = {len(w.facts) for variant in source.variants for w in variant.values()}
+    if len(numbers) > 1:
+        yield "give every variant as many facts as the others, in every language", "variants"
     for index, variant in enumerate(source.variants):
         for language, wording in variant.items():
             for fault in _find_wording_faults(source, wording):
@@ -40,6 +44,9 @@ def _find_drawing_faults(source: NeedleSource) -> Iterator[Fault]:
     for name in named:
         if named.count(name) > 1:
             yield f"{name!r} is named twice: give each of what is drawn its own name", "slots"
+    for name in source.each:
+        if name not in named:
+            yield f"nothing is drawn for {name!r}: use {', '.join(named) or 'slots'}", "each"
 
 
 def _find_wording_faults(source: NeedleSource, wording: Wording) -> Iterator[str]:
@@ -51,5 +58,14 @@ def _find_wording_faults(source: NeedleSource, wording: Wording) -> Iterator[str
         yield "facts is empty: give the sentence to insert"
     if not wording.question.strip():
         yield "question is empty: give the question to ask"
-    if len(wording.facts) > 1:
-        yield f"facts has {len(wording.facts)} sentences, the task {source.task} one: take one"
+    number = len(wording.facts)
+    if source.each or source.task not in _SEVERAL:
+        if number > 1:
+            why = "with each, facts are drawn from one wording"
+            why = why if source.each else f"a needle of the task {source.task} has one fact"
+            yield f"{why}, got {number}: take one"
+    elif not FAMILIES[source.task].least <= number <= FAMILIES[source.task].most:
+        family = FAMILIES[source.task]
+        yield f"the task {source.task} has {family.least} to {family.most} facts, got {number}"
+    elif len(wording.answers) != number:
+        yield f"give each of the {number} facts a group of answers, got {len(wording.answers)}"

@@ -32,6 +32,10 @@ SUBJECTS: dict[str, dict[Language, tuple[str, ...]]] = {
         "en": ("night watchman", "strongroom", "ferry company", "fire station"),
         "zh": ("守夜人", "保险库", "轮渡公司", "消防站"),
     },
+    "multi": {
+        "en": ("mantelpiece", "lost property", "mayor", "diver"),
+        "zh": ("客栈", "失物招领", "镇长", "潜水员"),
+    },
     "uuid": {
         "en": ("seed bank", "cello", "harbour master", "cable car"),
         "zh": ("种子库", "大提琴", "港务长", "缆车"),

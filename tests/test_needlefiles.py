@@ -6,7 +6,7 @@ import pytest
 from driving import Call
 
 from needle.errors import UsageError
-from needle.needlefiles import load_needle_source
+from needle.needlefiles import choose_form, load_needle_source
 
 
 def write(folder: Path, text: str) -> Path:
@@ -38,7 +38,7 @@ variants:
         ("- en", "- de", ("de",)),
         ("[[blue]]", '[["", blue]]', ("accepted answer is empty",)),
         ('"What colour is it?"', '" "', ("question is empty",)),
-        ("blue.", 'blue.", "So is the dog.', ("2 sentences", "single one")),
+        ("blue.", 'blue.", "So is the dog.', ("has one fact, got 2",)),
         ("source: me", "source: me\ntask: singel", ("'singel'", "single")),
         ("source: me", "source: me\nslots: {hue: []}", ("'hue' is empty", "slots.hue")),
         ("source: me", "source: me\nslots: [hue]", ("slots",)),
@@ -63,6 +63,63 @@ def test_a_malformed_needle_is_told_in_one_line(
     assert "\n" not in str(fault.value)
     for part in (*parts, "x.yaml"):
         assert part in str(fault.value)
+
+
+SEVERAL = """
+name: cats
+source: me
+task: multi
+variants:
+  - en:
+      facts: [Ada is a cat., Bo is a cat., Cy is a cat.]
+      question: "What are all the cats called?"
+      answers: [[Ada], [Bo], [Cy]]
+"""
+EACH = """
+name: cats
+source: me
+task: multi
+slots: {cat: [{en: Ada}, {en: Bo}, {en: Cy}]}
+each: [cat]
+variants:
+  - en: {facts: ["{cat.en} is a cat."], question: "Who are all the cats?", answers: [["{cat.en}"]]}
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "old", "new", "part"),
+    [
+        (SEVERAL, "[Cy]", "[Cy], [Di]", "each of the 3 facts a group of answers, got 4"),
+        (SEVERAL, ", Bo is a cat., Cy is a cat.", "", "multi has 2 to 10 facts, got 1"),
+        (SEVERAL, "task: multi", "task: single", "task single has one fact, got 3"),
+        (EACH, "each: [cat]", "each: [dog]", "nothing is drawn for 'dog': use cat"),
+        (EACH, "is a cat.", 'is a cat.", "Di is a cat.', "one wording, got 2"),
+    ],
+)
+def test_a_malformed_needle_of_several_facts(
+    tmp_path: Path, text: str, old: str, new: str, part: str
+) -> None:
+    """Each fault of a needle of several facts is one line that says what is wrong where."""
+    assert load_needle_source(str(write(tmp_path, text))).name == "cats"
+    assert old in text
+    with pytest.raises(UsageError) as fault:
+        load_needle_source(str(write(tmp_path, text.replace(old, new))))
+    assert "\n" not in str(fault.value)
+    assert part in str(fault.value)
+    assert "x.yaml" in str(fault.value)
+
+
+def test_how_many_facts_a_needle_can_have(tmp_path: Path) -> None:
+    """A count is the file's own where its facts are written out, else what can be drawn apart."""
+    several = load_needle_source(str(write(tmp_path, SEVERAL)))
+    assert choose_form(several, "multi", None) == choose_form(several, "multi", 3)
+    with pytest.raises(UsageError, match="has 3 facts of its own, not 2"):
+        choose_form(several, "multi", 2)
+    each = load_needle_source(str(write(tmp_path, EACH)))
+    assert choose_form(each, "multi", None).count == 3  # the default of 4 is more than there are
+    assert choose_form(each, "multi", 2).count == 2
+    with pytest.raises(UsageError, match="no more than 3 different facts, got 4"):
+        choose_form(each, "multi", 4)
 
 
 def test_check_says_what_a_needle_is(call: Call, tmp_path: Path) -> None:

@@ -10,7 +10,16 @@ from hypothesis import strategies as st
 
 from needle.errors import UsageError
 from needle.needlefiles import draw_needles, load_needle_source, repeats_needles
-from needle.needles import NeedleSource, Wording, count_draws, draw_needle, find_unknown_marks
+from needle.needles import (
+    Form,
+    NeedleSource,
+    Wording,
+    count_draws,
+    draw_needle,
+    find_unknown_marks,
+    form_of,
+    spread,
+)
 from needle.scoring import recall_answers, score_keyword
 from needle.types import LANGUAGES, Language, Needle, Reply
 
@@ -124,6 +133,39 @@ def test_drawn_whole(name: str, form: str) -> None:
         assert recall_answers(needle, other.facts[0]).share == 0
         assert recall_answers(needle, answer[:-1]).share == 0
     assert len({value[0] for value in values[0]}) > 5
+
+
+@pytest.mark.parametrize("count", [2, 4, 10])
+def test_several_facts_are_told_apart(count: int) -> None:
+    """A multi needle names so many different things, one in each fact, in both languages."""
+    source = load_needle_source("multi")
+    for language in LANGUAGES:
+        for needle in draw_needles(source, language, 0, 20, Form("multi", count)):
+            assert len(set(needle.facts)) == len(needle.answers) == count
+            assert form_of(needle) == Form("multi", count)
+            for number, fact in enumerate(needle.facts):
+                recall = recall_answers(needle, fact)
+                assert recall.share == pytest.approx(1 / count)
+                assert needle.answers[number][0] not in recall.lacking
+            assert recall_answers(needle, " ".join(needle.facts)).share == 1
+            assert recall_answers(needle, needle.question).share == 0
+
+
+def test_facts_more_and_fewer_begin_alike() -> None:
+    """Needles of more and of fewer facts have their question and first fact in common."""
+    source = load_needle_source("multi")
+    few, many = (draw_needle(source, "en", 1, 2, Form("multi", count)) for count in (3, 5))
+    assert few.facts[0] == many.facts[0]
+    assert few.question == many.question
+
+
+def test_facts_spread_by_the_published_rule() -> None:
+    """Fact i of n is asked for at d + i(100 - d)/n: none before the cell's depth, all at 100."""
+    (needle,) = draw_needles(load_needle_source("multi"), "en", 0, 1, Form("multi", 4))
+    assert [insert.depth_percent for insert in spread(needle, 20)] == [20, 40, 60, 80]
+    assert [insert.depth_percent for insert in spread(needle, 0)] == [0, 25, 50, 75]
+    assert {insert.depth_percent for insert in spread(needle, 100)} == {100}
+    assert [insert.text for insert in spread(needle, 55)] == list(needle.facts)
 
 
 def test_another_replicates_fact_is_no_answer() -> None:

@@ -196,3 +196,26 @@ def test_monotonous_text_is_read(filler: str) -> None:
     fact, question = FACTS["en"][1]
     prompt = f"{filler * (400_000 // len(filler))}\n\n{fact}\n\n{question}"
     assert answer(prompt).text.endswith(fact)
+
+
+@pytest.mark.parametrize(
+    ("context", "question", "said"),
+    [
+        (
+            "One thing at Velmora is a kettle. It rains. One thing at Velmora is a clock. Amen.",
+            "What are all the things at Velmora?",
+            "One thing at Velmora is a kettle. One thing at Velmora is a clock.",
+        ),
+        (
+            "维尔莫拉的铜壶很旧。下雨了。维尔莫拉的铜壶会唱歌。夜深了。",
+            "维尔莫拉的铜壶总共有哪些本事？",
+            "维尔莫拉的铜壶很旧。维尔莫拉的铜壶会唱歌。",
+        ),
+    ],
+)
+def test_all_that_is_near(context: str, question: str, said: str) -> None:
+    """A question that asks for all of something is answered with every near sentence, in order."""
+    assert answer(f"{context}\n\n{question}").text == said
+    half = answer(f"{context}\n\n{question}", lambda depth: depth > 20)
+    assert said.endswith(half.text)
+    assert half.text != said

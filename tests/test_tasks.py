@@ -11,11 +11,11 @@ from needle.errors import UsageError
 from needle.needlefiles import choose_sources, load_needle_source
 from needle.tasks import FAMILIES, TASKS
 
-SMALL = ("--model", "sim/reader", "--lengths", "1k", "--depths", "0,60", "--out", "runs", "--yes")
+SMALL = ("--lengths", "1k", "--depths", "0,60", "--out", "runs", "--yes")
 
 
-def run(call: Call, *said: str) -> Path:
-    ended = call("run", *SMALL, *said)
+def run(call: Call, *said: str, model: str = "sim/reader") -> Path:
+    ended = call("run", "--model", model, *SMALL, *said)
     assert ended.status == 0, ended.err
     return only_folder(Path("runs"))
 
@@ -49,7 +49,9 @@ def test_tasks_keep_their_keys(call: Call) -> None:
     """A task's trials have the same keys alone as beside others, so that runs can be compared."""
     keys = []
     for out, tasks in (("a", "single"), ("b", "number,single"), ("c", "single,single")):
-        assert call("run", *SMALL, "--task", tasks, "--out", out).status == 0
+        assert (
+            call("run", "--model", "sim/reader", *SMALL, "--task", tasks, "--out", out).status == 0
+        )
         lines = read_log(only_folder(Path(out)) / "outcomes.jsonl")
         keys.append({line["trial"] for line in lines if line["task"] == "single"})
     assert keys[0] == keys[1] == keys[2]
@@ -84,6 +86,45 @@ def test_one_prompt_is_of_one_task(call: Call) -> None:
     ended = call(*said, "--task", "number,uuid")
     assert ended.status == 2
     assert len(ended.faults) == 1
+
+
+def test_recall_is_the_share_found(call: Call) -> None:
+    """A reply with some of the facts scores their share, and the score says which it lacks."""
+    asked = ("--task", "multi", "--facts", "5", "--language", "en", "--lengths", "40k")
+    folder = run(call, *asked, model="sim/window")
+    scores = read_log(folder / "scores.jsonl")
+    lines = {line["trial"]: line for line in read_log(folder / "outcomes.jsonl")}
+    assert len(scores) == 2
+    for score in scores:
+        line = lines[score["trial"]]
+        assert len(line["needles"]) == 5
+        lost = [
+            needle["text"]
+            for needle in line["needles"]
+            if 40_000 * (1 - needle["actual_depth_percent"] / 100) > 32_000
+        ]
+        assert score["score"] == pytest.approx(1 - len(lost) / 5)
+        assert (score["verdict"] == "found") == (not lost)
+        for text in lost:
+            thing = " ".join(text.rstrip(".").split()[-2:])
+            assert thing in score["explanation"] or thing.split()[-1] in score["explanation"]
+    assert {score["verdict"] for score in scores} == {"found", "partial"}
+
+
+@pytest.mark.parametrize(
+    ("said", "part"),
+    [
+        (("--task", "multi", "--facts", "11"), "facts must be within 2-10, got 11"),
+        (("--task", "multi", "--facts", "two"), "whole number"),
+        (("--facts", "3"), "--facts is for the task multi, which is not asked for"),
+    ],
+)
+def test_counts_that_cannot_be(call: Call, said: tuple[str, ...], part: str) -> None:
+    """A count that the task can't have, or that no task has a use for, is refused in one line."""
+    ended = call("plan", "--model", "sim/reader", *said)
+    assert ended.status == 2
+    assert len(ended.faults) == 1
+    assert part in ended.faults[0]
 
 
 @pytest.mark.parametrize("task", TASKS)
