@@ -121,6 +121,7 @@ class Recipe:
     tokenizer: str = "o200k_base"
     needle: str | None = None
     facts: Count | None = None
+    distractors: Count | None = None
     haystack: Names = ("essays",)
     prompt: str = "plain"
     replicates: Count = 1

@@ -19,12 +19,14 @@ _TASK: dict[Language, dict[str, str]] = {
         "number": "For A Pass-Number",
         "uuid": "For A UUID",
         "multi": "For {count} Facts At Once",
+        "distractors": "For One Fact Among {count} Like It",
     },
     "zh": {
         "single": "检索插入的事实",
         "number": "检索插入的号码",
         "uuid": "检索插入的 UUID",
         "multi": "同时检索 {count} 条插入的事实",
+        "distractors": "在 {count} 条相似句当中检索插入的事实",
     },
 }
 """What a model is asked, as a figure's subtitle says it."""

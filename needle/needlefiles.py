@@ -7,7 +7,7 @@ from typing import Any
 from needle.errors import UsageError
 from needle.files import check_record, locate, read_yaml, shipped
 from needle.needles import Form, NeedleSource, count_apart, count_draws, draw_needle, form_of
-from needle.tasks import FAMILIES
+from needle.tasks import FAMILIES, Family
 from needle.types import Language, Needle, Run
 from needle.wordings import find_faults
 
@@ -72,6 +72,8 @@ def choose_form(source: NeedleSource, task: str, said: int | None) -> Form:
     family = FAMILIES[task]
     if family.option is None:
         return Form(task)
+    if task == "distractors" and not source.each:
+        return _choose_written(source, family, said)
     if not source.each:
         own = len(next(iter(source.variants[0].values())).facts)
         if said not in (None, own):
@@ -80,7 +82,7 @@ def choose_form(source: NeedleSource, task: str, said: int | None) -> Form:
                 f"(--{family.option}): leave it out"
             )
         return Form(task, own)
-    most = count_apart(source)
+    most = count_apart(source) - (task == "distractors")  # one is the fact itself
     count = min(family.default, most) if said is None else said
     if count > most:
         raise UsageError(
@@ -88,6 +90,23 @@ def choose_form(source: NeedleSource, task: str, said: int | None) -> Form:
             f"got {count} (--{family.option})"
         )
     return Form(task, count)
+
+
+def _choose_written(source: NeedleSource, family: Family, said: int | None) -> Form:
+    """Return the form of a needle whose distractors are written out: the first of them."""
+    written = [w.distractors for variant in source.variants for w in variant.values()]
+    most = min(map(len, written))
+    count = min(family.default, most) if said is None else said
+    if not most:
+        raise UsageError(
+            f"the needle {source.name!r} has no distractors (--task distractors): write them "
+            f"under distractors, or name under each what tells them from the fact"
+        )
+    if count > most:
+        raise UsageError(
+            f"the needle {source.name!r} has {most} distractors, not {count} (--distractors)"
+        )
+    return Form("distractors", count)
 
 
 def draw_needles(

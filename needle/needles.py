@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from needle.types import STRICT, Language, Needle
+from needle.types import STRICT, Distractor, Language, Needle
 
 _MARK = re.compile(r"\{(\w+)(?:\.(\w+))?\}")
 
@@ -23,17 +23,21 @@ class Wording:
     """One needle in one language, with marks such as ``{place.en}`` for what is drawn.
 
     ``answers`` holds a group of accepted wordings for each thing that a full answer gives.
+    ``distractors`` are sentences like the fact's about other things, where they are written
+    out and not drawn.
     """
 
     facts: tuple[str, ...]
     question: str
     answers: tuple[tuple[str, ...], ...]
+    distractors: tuple[str, ...] = ()
 
     __pydantic_config__ = STRICT
 
     def texts(self) -> tuple[str, ...]:
         """Return all that it says."""
-        return (*self.facts, self.question, *(a for group in self.answers for a in group))
+        answers = (answer for group in self.answers for answer in group)
+        return (*self.facts, *self.distractors, self.question, *answers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +72,8 @@ class Form:
 
 def form_of(needle: Needle) -> Form:
     """Return the form that a needle has."""
-    return Form(needle.task, len(needle.facts) if needle.task == "multi" else 1)
+    counts = {"multi": len(needle.facts), "distractors": len(needle.distractors)}
+    return Form(needle.task, counts.get(needle.task, 1))
 
 
 def count_draws(source: NeedleSource) -> int:
@@ -97,9 +102,18 @@ def draw_needle(
     draws = [_choose(source, indexes)]
     wording = source.variants[variant][language]
     facts = tuple(fill(fact, draws[0]) for fact in wording.facts)
+    salt = f"{seed} {replicate}"
+    distractors: tuple[Distractor, ...] = ()
     if form.task == "multi" and source.each:
-        draws += _draw_more(source, indexes, form.count - 1, f"{seed} {replicate}")
+        draws += _draw_more(source, indexes, form.count - 1, salt)
         facts = tuple(fill(wording.facts[0], draw) for draw in draws)
+    elif form.task == "distractors":
+        others = [fill(text, draws[0]) for text in wording.distractors[: form.count]]
+        if source.each:
+            more = _draw_more(source, indexes, form.count, salt)
+            others = [fill(wording.facts[0], draw) for draw in more]
+        depths = _draw_depths(form.count, f"{source.name} {salt}")
+        distractors = tuple(map(Distractor, others, depths))
     return Needle(
         name=source.name,
         language=language,
@@ -107,7 +121,14 @@ def draw_needle(
         question=fill(wording.question, draws[0]),
         answers=tuple(group for draw in draws for group in _fill_groups(wording, draw)),
         task=form.task,
+        distractors=distractors,
     )
+
+
+def _draw_depths(count: int, salt: str) -> list[float]:
+    """Draw a depth in each of as many equal parts of the text: spread out, but on no pattern."""
+    rng = random.Random(f"depths {salt}")
+    return [round(100 * (part + rng.random()) / count, 3) for part in range(count)]
 
 
 def _draw(source: NeedleSource, seed: int, replicate: int) -> tuple[int, dict[str, int]]:

@@ -27,6 +27,9 @@ FAMILIES: dict[str, Family] = {
     "number": Family("number", ("number",)),
     "uuid": Family("uuid", ("uuid",)),
     "multi": Family("multi", ("multi",), "facts", default=4, least=2, most=10),
+    "distractors": Family(
+        "fictional", ("distractors", "single"), "distractors", default=4, least=1, most=8
+    ),
 }
 TASKS = tuple(FAMILIES)
 FILE_TASKS = tuple(dict.fromkeys(task for family in FAMILIES.values() for task in family.files))

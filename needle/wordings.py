@@ -58,6 +58,23 @@ def _find_wording_faults(source: NeedleSource, wording: Wording) -> Iterator[str
         yield "facts is empty: give the sentence to insert"
     if not wording.question.strip():
         yield "question is empty: give the question to ask"
+    yield from _find_distractor_faults(source, wording)
+    yield from _find_number_faults(source, wording)
+
+
+def _find_distractor_faults(source: NeedleSource, wording: Wording) -> Iterator[str]:
+    written, most = wording.distractors, FAMILIES["distractors"].most
+    if any(not text.strip() for text in written):
+        yield "a distractor is empty: give the sentence, or take it out"
+    if written and source.each:
+        yield "distractors are drawn where there is each: take one of the two out"
+    if source.task == "distractors" and not (written or source.each):
+        yield "distractors is empty: give sentences like the fact's about other things"
+    if len(written) > most:
+        yield f"there are at most {most} distractors, got {len(written)}"
+
+
+def _find_number_faults(source: NeedleSource, wording: Wording) -> Iterator[str]:
     number = len(wording.facts)
     if source.each or source.task not in _SEVERAL:
         if number > 1:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from needle.keys import TextKey, digest, make_keys
-from needle.types import Needle, Template
+from needle.types import Distractor, Needle, Template
 
 NEEDLE = Needle("kite", "en", ("The kite is here.",), "Where is the kite?", (("here",),))
 TEMPLATE = Template(
@@ -40,6 +40,7 @@ OTHER_TEXTS: list[tuple[str, Any]] = [
     ("template", replace(TEMPLATE, messages=(("system", "Answer!"), TEMPLATE.messages[1]))),
     ("needle", replace(NEEDLE, facts=("The kite is there.",))),
     ("needle", replace(NEEDLE, facts=("The kite", " is here."))),
+    ("needle", replace(NEEDLE, distractors=(Distractor("A bee is here.", 40.0),))),
     ("needle", replace(NEEDLE, question="Where's the kite?")),
     ("haystack_sha256", "1" * 64),
     ("haystack_offset", 1),
@@ -60,6 +61,16 @@ def test_text_changes_both_keys(field: str, value: Any) -> None:
     other_key, other_pair = make_keys(replace(TEXT, **{field: value}), *SENT)
     assert other_key != key
     assert other_pair != pair
+
+
+def test_distractors_change_both_keys() -> None:
+    """A distractor's text and the depth asked for it are each part of the keys."""
+    needles = [
+        replace(NEEDLE, distractors=(Distractor(text, depth),))
+        for text, depth in (("A bee.", 40.0), ("A bee.", 41.0), ("A fly.", 40.0))
+    ]
+    keys = {key for needle in needles for key in make_keys(replace(TEXT, needle=needle), *SENT)}
+    assert len(keys) == 6
 
 
 def test_every_field_is_tried() -> None:

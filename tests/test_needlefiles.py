@@ -6,7 +6,7 @@ import pytest
 from driving import Call
 
 from needle.errors import UsageError
-from needle.needlefiles import choose_form, load_needle_source
+from needle.needlefiles import choose_form, draw_needles, load_needle_source
 
 
 def write(folder: Path, text: str) -> Path:
@@ -86,9 +86,31 @@ variants:
 """
 
 
+WRITTEN = """
+name: cats
+source: me
+task: distractors
+variants:
+  - en:
+      facts: [Ada the cat is blue.]
+      distractors: [Bo the cat is red., Cy the cat is green.]
+      question: "What colour is Ada?"
+      answers: [[blue]]
+"""
+
+
 @pytest.mark.parametrize(
     ("text", "old", "new", "part"),
     [
+        (WRITTEN, "[Bo the cat is red., Cy the cat is green.]", "[]", "distractors is empty"),
+        (WRITTEN, "Bo the cat is red.", '" "', "a distractor is empty"),
+        (WRITTEN, "Bo the cat is red.", ", ".join("abcdefgh"), "at most 8 distractors, got 9"),
+        (
+            WRITTEN,
+            "task: dis",
+            "each: [x]\nslots: {x: [{en: y}]}\ntask: dis",
+            "take one of the two",
+        ),
         (SEVERAL, "[Cy]", "[Cy], [Di]", "each of the 3 facts a group of answers, got 4"),
         (SEVERAL, ", Bo is a cat., Cy is a cat.", "", "multi has 2 to 10 facts, got 1"),
         (SEVERAL, "task: multi", "task: single", "task single has one fact, got 3"),
@@ -120,6 +142,19 @@ def test_how_many_facts_a_needle_can_have(tmp_path: Path) -> None:
     assert choose_form(each, "multi", 2).count == 2
     with pytest.raises(UsageError, match="no more than 3 different facts, got 4"):
         choose_form(each, "multi", 4)
+
+
+def test_distractors_that_are_written_out(tmp_path: Path) -> None:
+    """Written distractors are taken from the first on; the same file serves the task single."""
+    source = load_needle_source(str(write(tmp_path, WRITTEN.replace("task: distractors\n", ""))))
+    assert choose_form(source, "distractors", None).count == 2
+    (needle,) = draw_needles(source, "en", 0, 1, choose_form(source, "distractors", 1))
+    assert [each.text for each in needle.distractors] == ["Bo the cat is red."]
+    assert draw_needles(source, "en", 0, 1)[0].distractors == ()
+    with pytest.raises(UsageError, match="has 2 distractors, not 3"):
+        choose_form(source, "distractors", 3)
+    with pytest.raises(UsageError, match="'xiaoming' has no distractors"):
+        choose_form(load_needle_source("xiaoming"), "distractors", None)
 
 
 def test_check_says_what_a_needle_is(call: Call, tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from needle.needles import (
     spread,
 )
 from needle.scoring import recall_answers, score_keyword
-from needle.types import LANGUAGES, Language, Needle, Reply
+from needle.types import LANGUAGES, Distractor, Language, Needle, Reply
 
 SHIPPED = ("fictional", "number", "uuid", "san-francisco", "xiaoming")
 UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
@@ -166,6 +166,43 @@ def test_facts_spread_by_the_published_rule() -> None:
     assert [insert.depth_percent for insert in spread(needle, 0)] == [0, 25, 50, 75]
     assert {insert.depth_percent for insert in spread(needle, 100)} == {100}
     assert [insert.text for insert in spread(needle, 55)] == list(needle.facts)
+
+
+@pytest.mark.parametrize("count", [1, 4, 8])
+def test_distractors_are_about_other_things(count: int) -> None:
+    """Distractors are the fact's own sentence of other places and things, never its answer."""
+    source = load_needle_source("fictional")
+    for replicate in range(20):
+        drawn = [
+            draw_needle(source, one, 0, replicate, Form("distractors", count)) for one in LANGUAGES
+        ]
+        depths = [[each.depth_percent for each in needle.distractors] for needle in drawn]
+        assert depths[0] == depths[1]
+        for part, depth in enumerate(depths[0]):
+            assert 100 * part / count <= depth <= 100 * (part + 1) / count
+        for needle in drawn:
+            texts = [each.text for each in needle.distractors]
+            assert len({*texts, *needle.facts}) == count + 1
+            assert form_of(needle) == Form("distractors", count)
+            assert all(recall_answers(needle, text).share == 0 for text in texts)
+            single = draw_needle(source, needle.language, 0, replicate)
+            assert (needle.facts, needle.question) == (single.facts, single.question)
+            assert needle.answers == single.answers
+
+
+def test_distractors_stand_on_no_pattern() -> None:
+    """Distractors' depths are drawn anew for each replicate, and stay while the needle moves."""
+    source = load_needle_source("fictional")
+    form = Form("distractors", 3)
+    drawn = draw_needles(source, "en", 0, 9, form)
+    assert len({needle.distractors[0].depth_percent for needle in drawn}) == 9
+    for needle in drawn:
+        for depth in (0, 33, 100):
+            inserts = spread(needle, depth)
+            assert [i.depth_percent for i in inserts] == sorted(i.depth_percent for i in inserts)
+            others = tuple(Distractor(i.text, i.depth_percent) for i in inserts if i.distractor)
+            assert others == needle.distractors
+            assert [i.text for i in inserts if not i.distractor] == list(needle.facts)
 
 
 def test_another_replicates_fact_is_no_answer() -> None:

@@ -111,11 +111,27 @@ def test_recall_is_the_share_found(call: Call) -> None:
     assert {score["verdict"] for score in scores} == {"found", "partial"}
 
 
+def test_distractors_are_recorded(call: Call) -> None:
+    """Each outcome holds its distractors with their depths, and marks them as such."""
+    folder = run(call, "--task", "distractors", "--distractors", "8", "--language", "zh")
+    scores = {line["trial"]: line["verdict"] for line in read_log(folder / "scores.jsonl")}
+    for line in read_log(folder / "outcomes.jsonl"):
+        (fact,) = [needle for needle in line["needles"] if "distractor" not in needle]
+        others = [needle for needle in line["needles"] if needle.get("distractor")]
+        assert len(others) == 8
+        assert fact["depth_percent"] == line["depth_percent"]
+        assert fact["actual_depth_percent"] == line["actual_depth_percent"]
+        depths = [needle["actual_depth_percent"] for needle in line["needles"]]
+        assert depths == sorted(depths)
+        assert scores[line["trial"]] == "found"
+
+
 @pytest.mark.parametrize(
     ("said", "part"),
     [
         (("--task", "multi", "--facts", "11"), "facts must be within 2-10, got 11"),
         (("--task", "multi", "--facts", "two"), "whole number"),
+        (("--task", "distractors", "--distractors", "9"), "distractors must be within 1-8, got 9"),
         (("--facts", "3"), "--facts is for the task multi, which is not asked for"),
     ],
 )
