@@ -7,6 +7,7 @@ from typing import Any
 
 from needle.figures import Cell, Heatmap
 from needle.needles import form_of
+from needle.tasks import BASE_TASKS
 from needle.types import VERDICTS, Language, Run, Verdict
 
 UNSCORED: tuple[Verdict, ...] = ("truncated", "filtered", "failed", "not_run")
@@ -89,7 +90,8 @@ def make_heatmap(
     run: Run, task: str, language: Language, scored: Iterable[Scored], planned: int
 ) -> Heatmap:
     """Make all that a heatmap's figure says. ``planned`` counts its trials, run or not."""
-    scored = tuple(scored)
+    every = tuple(scored)
+    scored = tuple(s for s in every if s.context_length in run.grid.lengths)
     scores = [s.score for s in scored if s.score is not None]
     left_out: Counter[Verdict] = Counter(s.verdict for s in scored if s.score is None)
     left_out["not_run"] = planned - len(scored)
@@ -110,8 +112,21 @@ def make_heatmap(
         left_out={verdict: left_out[verdict] for verdict in UNSCORED if left_out[verdict] > 0},
         passes=run.haystacks[language].passes,
         simulated=run.model.simulated,
+        base=score_base(run.base_lengths, every) if task in BASE_TASKS else None,
+        base_lengths=run.base_lengths,
         count=form_of(run.needles[task][language][0]).count,
     )
+
+
+def score_base(lengths: Iterable[int], scored: Iterable[Scored]) -> float | None:
+    """Return the mean of the recalls at the base lengths; None where one has no score yet."""
+    by_length: dict[int, list[float]] = {length: [] for length in lengths}
+    for each in scored:
+        if each.context_length in by_length and each.score is not None:
+            by_length[each.context_length].append(each.score)
+    if not by_length or not all(by_length.values()):
+        return None
+    return sum(sum(scores) / len(scores) for scores in by_length.values()) / len(by_length)
 
 
 def count_planned(run: Run, task: str, language: Language) -> int:

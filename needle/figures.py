@@ -26,7 +26,8 @@ class Heatmap:
 
     ``recall`` is the mean over all scored replies; ``scored`` their number; ``left_out``
     counts the trials without a score by verdict. ``count`` is how many facts (or distractors)
-    the task's needles have. ``passes`` is how often the longest
+    the task's needles have. ``base`` is the base score, the mean of the recalls at the base
+    lengths, each counting alike; None where there is none. ``passes`` is how often the longest
     context reads through its haystack. ``date`` is that of the run.
     """
 
@@ -47,3 +48,5 @@ class Heatmap:
     passes: float
     simulated: bool
     count: int = 1
+    base: float | None = None
+    base_lengths: tuple[int, ...] = ()

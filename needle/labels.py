@@ -20,6 +20,7 @@ _TASK: dict[Language, dict[str, str]] = {
         "uuid": "For A UUID",
         "multi": "For {count} Facts At Once",
         "distractors": "For One Fact Among {count} Like It",
+        "nonliteral": "For A Fact That Shares No Word With The Question",
     },
     "zh": {
         "single": "检索插入的事实",
@@ -27,6 +28,7 @@ _TASK: dict[Language, dict[str, str]] = {
         "uuid": "检索插入的 UUID",
         "multi": "同时检索 {count} 条插入的事实",
         "distractors": "在 {count} 条相似句当中检索插入的事实",
+        "nonliteral": "检索与问题没有共同字词的事实",
     },
 }
 """What a model is asked, as a figure's subtitle says it."""
@@ -170,6 +172,10 @@ def _write_english(heatmap: Heatmap, key: tuple[tuple[Mark, str], ...]) -> Label
         parts = ", ".join(f"{count:,} {verdict.replace('_', ' ')}" for verdict, count in reasons)
         left_out = f"{sum(count for _, count in reasons):,} left out: {parts}"
     task = () if heatmap.task == "single" else (f"task {heatmap.task}",)
+    base: tuple[str, ...] = ()
+    if heatmap.base is not None:
+        lengths = ", ".join(f"{length:,}" for length in heatmap.base_lengths)
+        base = (f"base score {heatmap.base:.1%} (mean at {lengths})",)
     return Labels(
         title=f'Pressure Testing {heatmap.model} via "Needle In A HayStack"',
         subtitle=(
@@ -184,7 +190,7 @@ def _write_english(heatmap: Heatmap, key: tuple[tuple[Mark, str], ...]) -> Label
         colour_bar="Accuracy Of Retrieval",
         key=key,
         footer=(
-            (recall, left_out, *(("simulated endpoint",) if heatmap.simulated else ())),
+            (recall, left_out, *base, *(("simulated endpoint",) if heatmap.simulated else ())),
             (
                 *task,
                 f"needle {heatmap.needle}",
@@ -219,6 +225,10 @@ def _write_chinese(heatmap: Heatmap, key: tuple[tuple[Mark, str], ...]) -> Label
         parts = "，".join(f"{_KEY['zh'][v]} {count:,}" for v, count in reasons)
         left_out = f"{sum(count for _, count in reasons):,} 条未计入：{parts}"
     task = () if heatmap.task == "single" else (f"任务：{heatmap.task}",)
+    base: tuple[str, ...] = ()
+    if heatmap.base is not None:
+        lengths = "、".join(f"{length:,}" for length in heatmap.base_lengths)
+        base = (f"基准分 {heatmap.base:.1%}（长度 {lengths} 的平均）",)
     return Labels(
         title=f"“大海捞针”压力测试：{heatmap.model}",
         subtitle=(
@@ -232,7 +242,7 @@ def _write_chinese(heatmap: Heatmap, key: tuple[tuple[Mark, str], ...]) -> Label
         colour_bar="检索准确率",
         key=key,
         footer=(
-            (recall, left_out, *(("模拟端点",) if heatmap.simulated else ())),
+            (recall, left_out, *base, *(("模拟端点",) if heatmap.simulated else ())),
             (
                 *task,
                 f"针：{heatmap.needle}",

@@ -90,7 +90,10 @@ def print_prompt(
 ) -> int:
     """Print one trial's exact prompt, or its messages, counts, depth and keys as JSON."""
     recipe, prepared = _prepare_one(config, said, length, depth, replicate)
-    trial = next(t for t in prepared.plan.trials if t.replicate == replicate)
+    (asked,) = prepared.run.grid.lengths
+    trial = next(
+        t for t in prepared.plan.trials if (t.replicate, t.context_length) == (replicate, asked)
+    )
     template = prepared.run.templates[trial.language]
     messages = build_messages(trial, template, passage_reader(prepared)(trial))
     if as_json:

@@ -27,7 +27,7 @@ class Material:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What else shapes a run's requests."""
+    """What else shapes a run's requests. ``base_lengths`` are for the tasks with a base score."""
 
     model: Model
     grid: GridWish
@@ -37,6 +37,7 @@ class Settings:
     seed: int
     temperature: float | None
     reply_tokens: int
+    base_lengths: tuple[int, ...] = ()
 
     @property
     def counting(self) -> Counting:

@@ -15,7 +15,8 @@ Option = Mapping[str, str]
 Draw = dict[str, Option]
 """What is drawn for each slot: a text by the key that marks name it with."""
 
-_WHOLE = ""  # the key of what is the same in every language
+WHOLE = ""
+"""The key of what is the same in every language: a number, a UUID."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,10 +175,10 @@ def _option(source: NeedleSource, name: str, option: int) -> Option:
     if name in source.slots:
         return source.slots[name][option]
     if name in source.numbers:  # none begins with 0, which some would leave out
-        return {_WHOLE: str(10 ** (source.numbers[name] - 1) + option)}
+        return {WHOLE: str(10 ** (source.numbers[name] - 1) + option)}
     high, low = divmod(option, 2**62)
     number = (high >> 12) << 80 | (high & 0xFFF) << 64 | low
-    return {_WHOLE: str(uuid.UUID(int=number, version=4))}
+    return {WHOLE: str(uuid.UUID(int=number, version=4))}
 
 
 def _fill_groups(wording: Wording, draw: Draw) -> tuple[tuple[str, ...], ...]:
@@ -186,7 +187,7 @@ def _fill_groups(wording: Wording, draw: Draw) -> tuple[tuple[str, ...], ...]:
 
 def fill(text: str, draw: Mapping[str, Option]) -> str:
     """Fill a text's marks with what is drawn."""
-    return _MARK.sub(lambda match: draw[match[1]][match[2] or _WHOLE], text)
+    return _MARK.sub(lambda match: draw[match[1]][match[2] or WHOLE], text)
 
 
 @dataclass(frozen=True, slots=True)

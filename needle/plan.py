@@ -10,6 +10,7 @@ from needle.needles import spread
 from needle.passages import draw_offset
 from needle.prompts import CHAT_OVERHEAD
 from needle.reading import Reading, count_passes, measure, read
+from needle.tasks import BASE_TASKS
 from needle.trials import make_asking, plan_needle
 from needle.types import Haystack, Plan, Repeats, SamePlace, Trial
 
@@ -27,18 +28,28 @@ def make_plan(settings: Settings, materials: Sequence[Material]) -> Plan:
     repeats: list[Repeats] = []
     for replicate in range(len(materials[0].needles)):
         for haystack, readers in _by_haystack(materials):
-            reading = read(settings, haystack, replicate, grid.lengths[-1])
+            longest = max(grid.lengths[-1], *settings.base_lengths, 0)
+            reading = read(settings, haystack, replicate, longest)
             cut = 0
             for material in readers:
                 asking = make_asking(settings, reading, material, settings.counting)
-                block, merged = plan_needle(asking, grid)
+                block, merged = plan_needle(asking, grid, _choose_base(settings, material, room))
                 trials += block
                 same_place += merged
                 cut = max(cut, *(trial.cut for trial in block))
             if replicate == 0:
                 passes = count_passes(cut, haystack)
                 repeats.append(Repeats(haystack.language, haystack.name, passes))
-    return Plan(tuple(trials), tuple(same_place), tuple(repeats), grid)
+    base = {trial.context_length for trial in trials if trial.task in BASE_TASKS}
+    base_lengths = tuple(length for length in settings.base_lengths if length in base)
+    return Plan(tuple(trials), tuple(same_place), tuple(repeats), grid, base_lengths)
+
+
+def _choose_base(settings: Settings, material: Material, room: int | None) -> tuple[int, ...]:
+    """Return the lengths that a task's base score asks for and the window holds."""
+    if material.task not in BASE_TASKS:
+        return ()
+    return tuple(length for length in settings.base_lengths if room is None or length <= room)
 
 
 def _by_haystack(materials: Sequence[Material]) -> list[tuple[Haystack, list[Material]]]:

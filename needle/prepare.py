@@ -23,7 +23,7 @@ from needle.needles import Form, NeedleSource
 from needle.plan import make_plan
 from needle.scoring import KEYWORD
 from needle.store import name_run
-from needle.tasks import FAMILIES
+from needle.tasks import BASE_LENGTHS, BASE_TASKS, FAMILIES
 from needle.tokens import HANZI, load_counting
 from needle.trials import CLASSIC
 from needle.types import Haystack, HaystackNote, Language, Limits, Model, Needle, Plan, Run
@@ -70,6 +70,7 @@ def prepare(recipe: Recipe, told_language: bool, model_name: str, date: str) -> 
         seed=recipe.seed,
         temperature=recipe.temperature if recipe.temperature is not None else model.temperature,
         reply_tokens=recipe.reply_tokens or model.reply_tokens,
+        base_lengths=BASE_LENGTHS,
     )
     plan = make_plan(settings, materials)
     limits = choose_limits(recipe, model)
@@ -167,6 +168,7 @@ def prepare_again(run: Run) -> Prepared:
         seed=run.seed,
         temperature=run.temperature,
         reply_tokens=run.reply_tokens,
+        base_lengths=run.base_lengths,
     )
     return Prepared(run, make_plan(settings, materials), haystacks, _notes(run))
 
@@ -221,6 +223,7 @@ def _describe(
         same_place=plan.same_place,
         trials=len(plan.trials),
         primary_scorer=KEYWORD,
+        base_lengths=plan.base_lengths,
         versions={"python": platform.python_version(), **{n: version(n) for n in _VERSIONED}},
     )
 
@@ -233,6 +236,12 @@ def _notes(run: Run) -> tuple[str, ...]:
         for language, note in run.haystacks.items()
         if note.passes > 1
     ]
+    lacking = [length for length in BASE_LENGTHS if length not in run.base_lengths]
+    if lacking and set(run.tasks) & set(BASE_TASKS):
+        notes.append(
+            f"the base score is without the lengths {', '.join(map(str, lacking))}: "
+            f"they have no room for needle, question and any text"
+        )
     if run.model.retired:
         notes.append(f"{run.model.name} is retired: {run.model.retired}")
     if run.model.window is None:

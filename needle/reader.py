@@ -10,9 +10,9 @@ import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 
 from needle.passages import find_boundaries
+from needle.terms import FUNCTION_HAN, HAN_RUN, WORD, find_terms, stem
 from needle.types import Language
 
 NEAR = 0.5
@@ -29,28 +29,12 @@ _SPAN = 300  # characters within which terms may belong to one sentence
 _REACH = 800  # characters to look for a sentence's ends on either side
 _FAINT = 0.25  # of its weight is left to a pair with a Chinese function character
 
-_HAN = "\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
-_HAN_RUN = re.compile(f"[{_HAN}]+")
-_WORD = re.compile(f"[^\\W_{_HAN}]+")
 _QUESTION_MARK = re.compile(r"[?？][\"'”’」』）)]*")
 _GAP = re.compile(r"\n[ \t\u3000]*\n")
 _LABEL = re.compile(r"^\s*(?:question|q|问题|问)\s*[:：]\s*", re.IGNORECASE)
 _SENTENCE_SIGNS = ".!?。！？"
 
 _ASKS_FOR_ALL = re.compile(r"\ball the\b|\ball of\b|哪些|全部|所有", re.IGNORECASE)
-
-_STOP_WORDS = frozenset(
-    _WORD.findall(
-        "about according all an and any are as at be been but by can could did do does document "
-        "each for from had has have he her his how if in into is it its me my of on or our please "
-        "she should so text that the their them there these they this those to was we were what "
-        "when where which who whom whose why will with would you your"
-    )
-)
-_STOP_HAN = re.compile(
-    "请问|根据|文中|总共|哪些|全部|所有|什么|甚么|哪里|哪儿|哪一|哪|谁|多少|为什么|怎么|怎样|如何|为何|吗|呢"
-)
-_FUNCTION_HAN = frozenset("的了是在就着都也与和把被到要")
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +85,7 @@ def answer(prompt: str, sees: Callable[[float], bool] = lambda _: True) -> Answe
 
 def find_language(question: str) -> Language:
     """Return the language of a question: Chinese if any Chinese character is in it."""
-    return "zh" if _HAN_RUN.search(question) else "en"
+    return "zh" if HAN_RUN.search(question) else "en"
 
 
 def split_prompt(prompt: str) -> tuple[str, str]:
@@ -154,7 +138,7 @@ def rank(context: str, question: str) -> tuple[Found, ...]:
     no near sentence. Of two sentences with equal shares the shorter comes first.
     """
     text = context.replace("İ", "I").lower()  # the one capital that lower() makes longer
-    places, weights = _locate(text, _find_terms(question))
+    places, weights = _locate(text, find_terms(question))
     total = sum(weights.values())
     if not total:
         return ()
@@ -165,30 +149,6 @@ def rank(context: str, question: str) -> tuple[Found, ...]:
         if share >= NEAR:
             near.append(Found(context[start:end], start, share))
     return tuple(sorted(near, key=lambda found: (-found.share, len(found.sentence), found.start)))
-
-
-def _find_terms(question: str) -> list[str]:
-    """Return a question's terms: word stems and pairs of Chinese characters, without repeats."""
-    lowered = question.lower()
-    words = [word for word in _WORD.findall(lowered) if len(word) > 1 or word.isdigit()]
-    stems = [_stem(word) for word in words if word not in _STOP_WORDS]
-    runs = _HAN_RUN.findall(_STOP_HAN.sub(" ", lowered))
-    pairs = [run[i : i + 2] for run in runs for i in range(len(run) - 1)]
-    return list(dict.fromkeys(stems + pairs))
-
-
-@lru_cache(maxsize=4096)
-def _stem(word: str) -> str:
-    """Take a plural's, -ed's or -ing's ending off a word, and a last e or y."""
-    for ending in ("ies", "ied", "ing", "ed", "es", "s", "e", "y"):
-        rest = word.removesuffix(ending)
-        if rest == word or len(rest) < 3 or not re.search("[aeiouy]", rest):  # noqa: PLR2004
-            continue
-        if ending == "s" and rest[-1] == "s":
-            return word
-        doubled = ending in ("ing", "ed") and rest[-1] == rest[-2] and rest[-1] not in "lsz"
-        return rest[:-1] if doubled else rest
-    return word
 
 
 def _locate(text: str, terms: list[str]) -> tuple[list[tuple[int, str]], dict[str, float]]:
@@ -203,7 +163,7 @@ def _locate(text: str, terms: list[str]) -> tuple[list[tuple[int, str]], dict[st
             found = [(place, term) for place in _places(text, term)]
             number = len(found)
             places += found
-        faint = _FAINT if _HAN_RUN.match(term) and not _FUNCTION_HAN.isdisjoint(term) else 1.0
+        faint = _FAINT if HAN_RUN.match(term) and not FUNCTION_HAN.isdisjoint(term) else 1.0
         weights[term] = faint * math.log(1 + sentences / (number + 0.5))
     places.sort()
     return places, weights
@@ -211,7 +171,7 @@ def _locate(text: str, terms: list[str]) -> tuple[list[tuple[int, str]], dict[st
 
 def _places(text: str, term: str) -> Iterator[int]:
     """Yield where a term stands: a pair anywhere, a stem only as a whole word's."""
-    whole = _HAN_RUN.match(term) is None
+    whole = HAN_RUN.match(term) is None
     place = text.find(term)
     while place >= 0:
         if not whole or _is_word(text, place, term):
@@ -219,11 +179,11 @@ def _places(text: str, term: str) -> Iterator[int]:
         place = text.find(term, place + len(term))
 
 
-def _is_word(text: str, place: int, stem: str) -> bool:
-    if place and _WORD.match(text[place - 1]):
+def _is_word(text: str, place: int, wanted: str) -> bool:
+    if place and WORD.match(text[place - 1]):
         return False
-    word = _WORD.match(text, place)
-    return word is not None and _stem(word[0]) == stem
+    word = WORD.match(text, place)
+    return word is not None and stem(word[0]) == wanted
 
 
 def _sentences(
@@ -274,5 +234,5 @@ def _sentence_around(context: str, place: int) -> tuple[int, int]:
 
 
 def _terms_of(sentence: str, weights: dict[str, float]) -> list[str]:
-    stems = {_stem(word) for word in _WORD.findall(sentence)}
-    return [term for term in weights if term in (sentence if _HAN_RUN.match(term) else stems)]
+    stems = {stem(word) for word in WORD.findall(sentence)}
+    return [term for term in weights if term in (sentence if HAN_RUN.match(term) else stems)]

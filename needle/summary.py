@@ -175,7 +175,8 @@ def describe_recall(heatmap: Heatmap) -> str:
     recall = "no scored reply" if heatmap.recall is None else f"recall {heatmap.recall:.1%}"
     left = ", ".join(f"{count} {verdict}" for verdict, count in heatmap.left_out.items())
     simulated = " (simulated endpoint)" if heatmap.simulated else ""
+    base = "" if heatmap.base is None else f"; base score {heatmap.base:.1%}"
     return (
         f"{heatmap.model} {heatmap.task} {_LANGUAGE[heatmap.language]}{simulated}: {recall} of "
-        f"{heatmap.scored} scored replies; left out: {left or 'none'}"
+        f"{heatmap.scored} scored replies; left out: {left or 'none'}{base}"
     )

@@ -30,7 +30,14 @@ FAMILIES: dict[str, Family] = {
     "distractors": Family(
         "fictional", ("distractors", "single"), "distractors", default=4, least=1, most=8
     ),
+    "nonliteral": Family("nonliteral", ("nonliteral",)),
 }
+BASE_LENGTHS = (250, 500, 1_000)
+"""Lengths, in the run's unit, of a base score: NoLiMa's (Modarressi et al. 2025)."""
+
+BASE_TASKS = ("nonliteral",)
+"""The tasks that have a base score beside their grid."""
+
 TASKS = tuple(FAMILIES)
 FILE_TASKS = tuple(dict.fromkeys(task for family in FAMILIES.values() for task in family.files))
 """The tasks that a needle's file can name."""

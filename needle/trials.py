@@ -77,38 +77,53 @@ def _refuse_taken(asking: Asking) -> None:
             )
 
 
-def plan_needle(asking: Asking, grid: Grid) -> tuple[list[Trial], list[SamePlace]]:
-    """Plan one needle's cells; cells that fall on the same place are one trial.
+def plan_needle(
+    asking: Asking, grid: Grid, base_lengths: Sequence[int] = ()
+) -> tuple[list[Trial], list[SamePlace]]:
+    """Plan one needle's cells, and its trials at the lengths of a base score, short ones first.
 
-    Raises UsageError where a length can't be made.
+    Cells that fall on the same place are one trial. A base length that has no room for any
+    text is left out. Raises UsageError where a length of the grid can't be made.
     """
     trials: list[Trial] = []
     merged: list[SamePlace] = []
-    for length in grid.lengths:
+    for length in sorted({*grid.lengths, *base_lengths}):
         try:
             block = _plan_length(asking, length, grid.depths)
         except ValueError as error:
+            if length not in grid.lengths:
+                continue
             raise UsageError(
                 f"length {length} can't be made: {error} {asking.settings.unit} (grid.lengths): "
                 f"use a longer one"
             ) from error
-        drawn: dict[tuple[object, ...], float] = {}
-        for trial in block:
-            place = (trial.cut, *((place.position, place.text) for place in trial.places))
-            if place in drawn:
-                merged.append(
-                    SamePlace(
-                        language=trial.language,
-                        replicate=trial.replicate,
-                        context_length=length,
-                        depth_percent=trial.depth_percent,
-                        drawn_as=drawn[place],
-                        task=trial.task,
-                    )
-                )
-                continue
+        apart, same = _merge(block)
+        trials += apart
+        merged += same if length in grid.lengths else []
+    return trials, merged
+
+
+def _merge(block: Sequence[Trial]) -> tuple[list[Trial], list[SamePlace]]:
+    """Take the trials that fall on the same place as another out of one length's."""
+    trials: list[Trial] = []
+    merged: list[SamePlace] = []
+    drawn: dict[tuple[object, ...], float] = {}
+    for trial in block:
+        place = (trial.cut, *((place.position, place.text) for place in trial.places))
+        if place not in drawn:
             drawn[place] = trial.depth_percent
             trials.append(trial)
+            continue
+        merged.append(
+            SamePlace(
+                language=trial.language,
+                replicate=trial.replicate,
+                context_length=trial.context_length,
+                depth_percent=trial.depth_percent,
+                drawn_as=drawn[place],
+                task=trial.task,
+            )
+        )
     return trials, merged
 
 

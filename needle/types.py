@@ -245,12 +245,16 @@ class Repeats:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """All trials of a run, in the order they are sent."""
+    """All trials of a run, in the order they are sent.
+
+    ``base_lengths`` are those of a base score, in the grid or beside it.
+    """
 
     trials: tuple[Trial, ...]
     same_place: tuple[SamePlace, ...]
     repeats: tuple[Repeats, ...]
     grid: Grid
+    base_lengths: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -269,7 +273,8 @@ class HaystackNote:
 class Run:
     """A run's resolved configuration: all that shapes its requests, figures and name.
 
-    ``needles`` are by task and language, one for each replicate.
+    ``needles`` are by task and language, one for each replicate. ``base_lengths`` are those
+    of the base score that some tasks have beside their grid.
     """
 
     run_id: str
@@ -297,6 +302,7 @@ class Run:
     primary_scorer: str
     versions: dict[str, str]
     limits: Limits | None = None
+    base_lengths: tuple[int, ...] = ()
 
     __pydantic_config__ = STRICT
 

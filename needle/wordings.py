@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator
 
-from needle.needles import NeedleSource, Wording, find_unknown_marks
+from needle.needles import WHOLE, NeedleSource, Option, Wording, fill, find_unknown_marks
 from needle.tasks import FAMILIES, FILE_TASKS
+from needle.terms import share_terms
 
 _MOST_DIGITS = 30
 _SEVERAL = ("multi",)  # tasks whose needles have several facts
@@ -58,8 +59,21 @@ def _find_wording_faults(source: NeedleSource, wording: Wording) -> Iterator[str
         yield "facts is empty: give the sentence to insert"
     if not wording.question.strip():
         yield "question is empty: give the question to ask"
+    if source.task == "nonliteral":
+        yield from _find_literal_faults(source, wording)
     yield from _find_distractor_faults(source, wording)
     yield from _find_number_faults(source, wording)
+
+
+def _find_literal_faults(source: NeedleSource, wording: Wording) -> Iterator[str]:
+    """Yield the content words that question and fact share, whatever is drawn."""
+    first: dict[str, Option] = {name: options[0] for name, options in source.slots.items()}
+    first |= {name: {WHOLE: "0"} for name in (*source.numbers, *source.uuids)}
+    draws = [{**first, name: o} for name, options in source.slots.items() for o in options]
+    for draw in draws or [first]:
+        fact, question = fill("".join(wording.facts), draw), fill(wording.question, draw)
+        for term in share_terms(question, fact):
+            yield f"question and fact share {term!r}: nonliteral needles share no content word"
 
 
 def _find_distractor_faults(source: NeedleSource, wording: Wording) -> Iterator[str]:

@@ -131,6 +131,24 @@ def test_recall_counts_a_trial_once(scored: list[Scored]) -> None:
     assert all(heatmap.left_out.values())
 
 
+def test_base_score() -> None:
+    """The base score is the mean of the recalls at its lengths; it is none of the grid's."""
+    run = replace(
+        RUN,
+        tasks=("nonliteral",),
+        needles={"nonliteral": RUN.needles["single"]},
+        base_lengths=(250, 1_000),
+    )
+    scored = [Scored(0, 250, depth, 0.0, "missed") for depth in (0.0, 10.0, 20.0)]
+    scored += [Scored(0, 1_000, 0.0, 1.0, "found"), Scored(0, 2_000, 0.0, 0.0, "missed")]
+    heatmap = make_heatmap(run, "nonliteral", "en", scored, 27)
+    assert heatmap.base == pytest.approx(0.5)
+    assert (heatmap.recall, heatmap.scored) == (0.5, 2)
+    assert {cell.context_length for cell in heatmap.cells} == set(GRID.lengths)
+    assert make_heatmap(run, "nonliteral", "en", scored[3:], 27).base is None
+    assert make_heatmap(RUN, "single", "en", scored, 27).base is None
+
+
 def test_planned_trials() -> None:
     """A trial that stands for several squares is planned once, in its own task and language."""
     assert count_planned(RUN, "single", "en") == 27 - 2

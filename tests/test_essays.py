@@ -28,6 +28,19 @@ SUBJECTS: dict[str, dict[Language, tuple[str, ...]]] = {
         ),
         "zh": ("烟囱工", "锁匠", "新娘", "音乐学校", "造船匠", "走钢丝", "奶酪匠", "头班火车"),
     },
+    "nonliteral": {
+        "en": (
+            *("highest point on Earth", "Sydney", "neither meat", "ripe tomato"),
+            *("eighty-eight", "Schönbrunn", "Christ the Redeemer", "twenty-fifth of December"),
+            *("raised dot", "ladder and trembles", "lies awake", "porthole", "nineteen albums"),
+            *("forty-two kilometres", "Masai Mara", "Angkor"),
+        ),
+        "zh": (
+            *("海拔最高", "悉尼", "蛋、奶", "熟番茄", "八十八个键", "美泉宫", "救世基督"),
+            *("十二月二十五日", "凸起的小点", "最矮的梯子", "睁着眼躺到", "舷窗", "小方纸"),
+            *("四十二公里", "马赛马拉", "吴哥窟"),
+        ),
+    },
     "number": {
         "en": ("night watchman", "strongroom", "ferry company", "fire station"),
         "zh": ("守夜人", "保险库", "轮渡公司", "消防站"),
@@ -151,7 +164,8 @@ def test_no_needle_is_in_the_essays(name: str, language: Language) -> None:
             assert fold(thing) not in folded, thing
             assert not any(holds(folded, f"{material} {thing}") for material in materials)
     if "start" in slots:
-        for start, end in product(slots["start"], slots["end"]):
+        ends = slots["end"] if "end" in slots else slots["person"]
+        for start, end in product(slots["start"], ends):
             place = start[language] + end[language]
             assert fold(place) not in folded, place
 
@@ -165,6 +179,27 @@ def test_no_subject_is_in_the_essays(name: str, language: Language) -> None:
     for variant in load_needle_source(name).variants:
         fact = fold("".join(variant[language].facts))
         assert any(fold(subject) in fact for subject in SUBJECTS[name][language]), fact
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_no_essay_answers_a_nonliteral_question(language: Language) -> None:
+    """No essay speaks of what the nonliteral questions ask: the fact alone can answer them."""
+    asked = {
+        "en": (
+            *("Everest", "Australia", "vegan", "colour-blind", "pianist", "Vienna", "Brazil"),
+            *("Christmas", "braille", "afraid of heights", "insomnia", "astronaut"),
+            *("philatelist", "marathon", "Kenya", "Cambodia"),
+        ),
+        "zh": (
+            *("珠穆朗玛", "澳大利亚", "素食", "色盲", "钢琴", "维也纳", "巴西", "圣诞", "盲文"),
+            *("恐高", "失眠", "宇航", "集邮", "马拉松", "肯尼亚", "柬埔寨"),
+        ),
+    }
+    for variant, subject in zip(
+        load_needle_source("nonliteral").variants, asked[language], strict=True
+    ):
+        assert subject in variant[language].question
+        assert not holds(FOLDED[language], subject), subject
 
 
 def test_reading_order_is_sorted(tmp_path: Path) -> None:

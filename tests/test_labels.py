@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from needle.figures import Cell, Heatmap
 from needle.labels import find_marks, make_labels, mark_cell, write_depths, write_lengths
-from needle.types import VERDICTS, Grid, Language, Verdict
+from needle.tasks import FAMILIES, TASKS
+from needle.types import LANGUAGES, VERDICTS, Grid, Language, Verdict
 
 
 def make_heatmap(**changes: Any) -> Heatmap:
@@ -66,6 +67,29 @@ def test_footer_names_the_run() -> None:
     assert "5 replicates" in read_footer(make_heatmap(replicates=5))
     assert "task" not in footer
     assert "task multi" in read_footer(make_heatmap(task="multi"))
+
+
+def test_footer_gives_the_base_score() -> None:
+    """A base score stands beside recall, with the lengths that it is the mean of."""
+    some = make_heatmap(task="nonliteral", base=0.981, base_lengths=(250, 500, 1_000))
+    assert "base score 98.1% (mean at 250, 500, 1,000)" in read_footer(some)
+    assert "基准分 98.1%（长度 250、500、1,000 的平均）" in read_footer(some, "zh")
+    assert "base score" not in read_footer(make_heatmap())
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("task", TASKS)
+def test_every_task_is_named(task: str, language: Language) -> None:
+    """Each task's figure says what was asked, in words of its own, and how many there are."""
+    labels = make_labels(make_heatmap(task=task, count=7), language)
+    others = {
+        make_labels(make_heatmap(task=other, count=7), language).subtitle
+        for other in TASKS
+        if other != task
+    }
+    assert labels.subtitle not in others
+    assert "{" not in labels.subtitle
+    assert ("7" in labels.subtitle) == (FAMILIES[task].option is not None)
 
 
 def test_footer_says_that_the_text_repeats() -> None:

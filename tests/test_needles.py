@@ -23,7 +23,7 @@ from needle.needles import (
 from needle.scoring import recall_answers, score_keyword
 from needle.types import LANGUAGES, Distractor, Language, Needle, Reply
 
-SHIPPED = ("fictional", "number", "uuid", "san-francisco", "xiaoming")
+SHIPPED = ("fictional", "nonliteral", "number", "uuid", "san-francisco", "xiaoming")
 UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
 WORDING = Wording(("It is {a.en} {b.en}.",), "What is it?", (("{a.en} {b.en}",),))
 

@@ -126,6 +126,28 @@ def test_distractors_are_recorded(call: Call) -> None:
         assert scores[line["trial"]] == "found"
 
 
+def test_nonliteral_beside_its_base_score(draw: Call) -> None:
+    """A lexical reader fails where no word is shared; base lengths are rows of their own."""
+    said = ("--task", "nonliteral,single", "--lengths", "1k,2k", "--depth-count", "3")
+    ended = draw("run", "--model", "sim/reader", *SMALL[-3:], *said)
+    assert ended.status == 0
+    assert ended.out.count("recall 0.0% of 6 scored replies; left out: none; base score 0.0%") == 2
+    assert ended.out.count("recall 100.0% of 6 scored replies; left out: none\n") == 2
+    folder = only_folder(Path("runs"))
+    lines = read_log(folder / "outcomes.jsonl")
+    lengths = {
+        task: {line["context_length"] for line in lines if line["task"] == task}
+        for task in ("single", "nonliteral")
+    }
+    assert lengths == {"single": {1_000, 2_000}, "nonliteral": {250, 500, 1_000, 2_000}}
+    for line in lines:
+        assert 0 <= line["context_length"] - line["prompt_tokens"] <= 8
+    settled = yaml.safe_load((folder / "run.yaml").read_text(encoding="utf-8"))
+    assert settled["base_lengths"] == [250, 500, 1_000]
+    assert draw("resume", folder).status == 0
+    assert len(read_log(folder / "outcomes.jsonl")) == len(lines)
+
+
 @pytest.mark.parametrize(
     ("said", "part"),
     [
