@@ -122,6 +122,7 @@ class Recipe:
     needle: str | None = None
     facts: Count | None = None
     distractors: Count | None = None
+    hops: Count | None = None
     haystack: Names = ("essays",)
     prompt: str = "plain"
     replicates: Count = 1

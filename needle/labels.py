@@ -20,6 +20,7 @@ _TASK: dict[Language, dict[str, str]] = {
         "uuid": "For A UUID",
         "multi": "For {count} Facts At Once",
         "distractors": "For One Fact Among {count} Like It",
+        "chain": "To Follow A Chain Of {count} Facts",
         "nonliteral": "For A Fact That Shares No Word With The Question",
     },
     "zh": {
@@ -28,6 +29,7 @@ _TASK: dict[Language, dict[str, str]] = {
         "uuid": "检索插入的 UUID",
         "multi": "同时检索 {count} 条插入的事实",
         "distractors": "在 {count} 条相似句当中检索插入的事实",
+        "chain": "顺着 {count} 条首尾相接的事实找到答案",
         "nonliteral": "检索与问题没有共同字词的事实",
     },
 }

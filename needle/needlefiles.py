@@ -82,7 +82,7 @@ def choose_form(source: NeedleSource, task: str, said: int | None) -> Form:
                 f"(--{family.option}): leave it out"
             )
         return Form(task, own)
-    most = count_apart(source) - (task == "distractors")  # one is the fact itself
+    most = count_apart(source) - (task != "multi")  # one is the fact's own, or where a chain begins
     count = min(family.default, most) if said is None else said
     if count > most:
         raise UsageError(

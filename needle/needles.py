@@ -6,6 +6,7 @@ import re
 import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from needle.types import STRICT, Distractor, Language, Needle
 
@@ -17,6 +18,20 @@ Draw = dict[str, Option]
 
 WHOLE = ""
 """The key of what is the same in every language: a number, a UUID."""
+
+COUNT, NEXT = "count", "next_"
+"""In a chain's wordings: the mark of how many facts there are, and what a mark of the next
+draw begins with."""
+
+_COUNTS = {
+    number: {"en": english, "zh": chinese}
+    for number, english, chinese in zip(
+        range(1, 11),
+        ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"),
+        "一两三四五六七八九十",
+        strict=True,
+    )
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +88,8 @@ class Form:
 
 def form_of(needle: Needle) -> Form:
     """Return the form that a needle has."""
-    counts = {"multi": len(needle.facts), "distractors": len(needle.distractors)}
+    facts = len(needle.facts)
+    counts = {"multi": facts, "chain": facts, "distractors": len(needle.distractors)}
     return Form(needle.task, counts.get(needle.task, 1))
 
 
@@ -100,30 +116,46 @@ def draw_needle(
     """
     form = form or Form(source.task)
     variant, indexes = _draw(source, seed, replicate)
-    draws = [_choose(source, indexes)]
-    wording = source.variants[variant][language]
-    facts = tuple(fill(fact, draws[0]) for fact in wording.facts)
-    salt = f"{seed} {replicate}"
-    distractors: tuple[Distractor, ...] = ()
-    if form.task == "multi" and source.each:
-        draws += _draw_more(source, indexes, form.count - 1, salt)
-        facts = tuple(fill(wording.facts[0], draw) for draw in draws)
-    elif form.task == "distractors":
-        others = [fill(text, draws[0]) for text in wording.distractors[: form.count]]
-        if source.each:
-            more = _draw_more(source, indexes, form.count, salt)
-            others = [fill(wording.facts[0], draw) for draw in more]
-        depths = _draw_depths(form.count, f"{source.name} {salt}")
-        distractors = tuple(map(Distractor, others, depths))
+    wording, salt = source.variants[variant][language], f"{seed} {replicate}"
+    draws = _draw_each(source, indexes, form, salt)
+    drawn_anew = form.task if source.each else None
+    groups = _fill_groups(wording, draws[-1] if drawn_anew == "chain" else draws[0])
+    if drawn_anew == "multi":
+        facts = [fill(wording.facts[0], draw) for draw in draws]
+        groups = tuple(group for draw in draws for group in _fill_groups(wording, draw))
+    elif drawn_anew == "chain":
+        facts = [fill(wording.facts[0], _link(*pair)) for pair in pairwise(draws)]
+    else:
+        facts = [fill(fact, draws[0]) for fact in wording.facts]
+    others = [fill(text, draws[0]) for text in wording.distractors]
+    if drawn_anew == "distractors":
+        others = [fill(wording.facts[0], draw) for draw in draws[1:]]
+    number = form.count if form.task == "distractors" else 0
+    depths = _draw_depths(number, f"{source.name} {salt}")
     return Needle(
         name=source.name,
         language=language,
-        facts=facts,
+        facts=tuple(facts),
         question=fill(wording.question, draws[0]),
-        answers=tuple(group for draw in draws for group in _fill_groups(wording, draw)),
+        answers=groups,
         task=form.task,
-        distractors=distractors,
+        distractors=tuple(map(Distractor, others, depths)),
     )
+
+
+def _draw_each(
+    source: NeedleSource, indexes: Mapping[str, int], form: Form, salt: str
+) -> list[Draw]:
+    """Draw as often as a needle of this form asks for, each with the word for its count."""
+    further = {"multi": form.count - 1, "chain": form.count, "distractors": form.count}
+    number = further.get(form.task, 0) if source.each else 0
+    drawn = [dict(indexes), *_draw_more(source, indexes, number, salt)]
+    return [{**_choose(source, each), COUNT: _COUNTS[form.count]} for each in drawn]
+
+
+def _link(draw: Draw, following: Draw) -> Draw:
+    """Return a draw with the following one's options under names of their own."""
+    return {**draw, **{f"{NEXT}{name}": option for name, option in following.items()}}
 
 
 def _draw_depths(count: int, salt: str) -> list[float]:
@@ -149,17 +181,22 @@ def _draw(source: NeedleSource, seed: int, replicate: int) -> tuple[int, dict[st
 
 def _draw_more(
     source: NeedleSource, first: Mapping[str, int], number: int, salt: str
-) -> list[Draw]:
-    """Draw so often again what is drawn for each fact, no option twice; the rest stays."""
+) -> list[dict[str, int]]:
+    """Draw so often again what is drawn for each fact, no option twice; the rest stays.
+
+    More draws begin with the same ones as fewer.
+    """
     rng, sizes = random.Random(f"each {source.name} {salt}"), dict(_sizes(source))
-    more = [dict(first) for _ in range(number)]
-    for name in source.each:
-        taken = {first[name]}
-        for indexes in more:
-            while indexes[name] in taken:
+    taken = {name: {first[name]} for name in source.each}
+    more = []
+    for _ in range(number):
+        indexes = dict(first)
+        for name in source.each:
+            while indexes[name] in taken[name]:
                 indexes[name] = rng.randrange(sizes[name])
-            taken.add(indexes[name])
-    return [_choose(source, indexes) for indexes in more]
+            taken[name].add(indexes[name])
+        more.append(indexes)
+    return more
 
 
 def count_apart(source: NeedleSource) -> int:
@@ -215,13 +252,19 @@ def spread(needle: Needle, depth_percent: float) -> tuple[Insert, ...]:
 
 
 def find_unknown_marks(source: NeedleSource) -> Iterator[str]:
-    """Yield the marks in a source's wordings that nothing fills, such as ``{plcae.en}``."""
-    whole = {*source.numbers, *source.uuids}
+    """Yield the marks in a source's wordings that nothing fills, such as ``{plcae.en}``.
+
+    The marks of a following draw are for a chain's facts alone.
+    """
+    known = {name: set.intersection(*map(set, options)) for name, options in source.slots.items()}
+    known |= {name: {WHOLE} for name in (*source.numbers, *source.uuids)}
+    known |= {COUNT: {"en", "zh"}}
+    linked = {f"{NEXT}{name}": keys for name, keys in known.items() if name in source.each}
     for variant in source.variants:
         for wording in variant.values():
-            for match in (match for text in wording.texts() for match in _MARK.finditer(text)):
-                name, key = match[1], match[2]
-                options = source.slots.get(name, ())
-                known = name in whole if key is None else options and all(key in o for o in options)
-                if not known:
-                    yield match[0]
+            for text in wording.texts():
+                in_chain = source.task == "chain" and text in wording.facts
+                filled = {**known, **linked} if in_chain else known
+                for match in _MARK.finditer(text):
+                    if (match[2] or WHOLE) not in filled.get(match[1], ()):
+                        yield match[0]

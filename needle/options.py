@@ -51,6 +51,7 @@ def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--needle", help="A needle's name or YAML file (default the task's own)."),
         click.option("--facts", help="Facts of a multi needle, 2 to 10 (default 4)."),
         click.option("--distractors", help="Sentences like the needle's, 1 to 8 (default 4)."),
+        click.option("--hops", help="Facts of a chain, 2 to 5 (default 3)."),
         click.option(
             "--haystack", multiple=True, help="A haystack's name or folder (default essays)."
         ),

@@ -31,6 +31,7 @@ FAMILIES: dict[str, Family] = {
         "fictional", ("distractors", "single"), "distractors", default=4, least=1, most=8
     ),
     "nonliteral": Family("nonliteral", ("nonliteral",)),
+    "chain": Family("chain", ("chain",), "hops", default=3, least=2, most=5),
 }
 BASE_LENGTHS = (250, 500, 1_000)
 """Lengths, in the run's unit, of a base score: NoLiMa's (Modarressi et al. 2025)."""

@@ -2,12 +2,21 @@
 
 from collections.abc import Iterator
 
-from needle.needles import WHOLE, NeedleSource, Option, Wording, fill, find_unknown_marks
+from needle.needles import (
+    COUNT,
+    NEXT,
+    WHOLE,
+    NeedleSource,
+    Option,
+    Wording,
+    fill,
+    find_unknown_marks,
+)
 from needle.tasks import FAMILIES, FILE_TASKS
 from needle.terms import share_terms
 
 _MOST_DIGITS = 30
-_SEVERAL = ("multi",)  # tasks whose needles have several facts
+_SEVERAL = ("multi", "chain")  # tasks whose needles have several facts
 
 Fault = tuple[str, str]
 """What is wrong and what to do, and where in the file."""
@@ -42,6 +51,8 @@ def _find_drawing_faults(source: NeedleSource) -> Iterator[Fault]:
             fault = f"a number has 1 to {_MOST_DIGITS} digits, got {digits}"
             yield f"{fault}: give how many it is to have", f"numbers.{name}"
     named = [*source.slots, *source.numbers, *source.uuids]
+    if COUNT in named or any(name.startswith(NEXT) for name in named):
+        yield f"the names {COUNT} and {NEXT}... are taken: call it something else", "slots"
     for name in named:
         if named.count(name) > 1:
             yield f"{name!r} is named twice: give each of what is drawn its own name", "slots"
@@ -69,6 +80,7 @@ def _find_literal_faults(source: NeedleSource, wording: Wording) -> Iterator[str
     """Yield the content words that question and fact share, whatever is drawn."""
     first: dict[str, Option] = {name: options[0] for name, options in source.slots.items()}
     first |= {name: {WHOLE: "0"} for name in (*source.numbers, *source.uuids)}
+    first[COUNT] = {"en": "one", "zh": "一"}
     draws = [{**first, name: o} for name, options in source.slots.items() for o in options]
     for draw in draws or [first]:
         fact, question = fill("".join(wording.facts), draw), fill(wording.question, draw)
@@ -98,5 +110,5 @@ def _find_number_faults(source: NeedleSource, wording: Wording) -> Iterator[str]
     elif not FAMILIES[source.task].least <= number <= FAMILIES[source.task].most:
         family = FAMILIES[source.task]
         yield f"the task {source.task} has {family.least} to {family.most} facts, got {number}"
-    elif len(wording.answers) != number:
+    elif source.task == "multi" and len(wording.answers) != number:
         yield f"give each of the {number} facts a group of answers, got {len(wording.answers)}"

@@ -28,6 +28,10 @@ SUBJECTS: dict[str, dict[Language, tuple[str, ...]]] = {
         ),
         "zh": ("烟囱工", "锁匠", "新娘", "音乐学校", "造船匠", "走钢丝", "奶酪匠", "头班火车"),
     },
+    "chain": {
+        "en": ("mail coach", "clockmaker", "every parcel", "lock downstream"),
+        "zh": ("邮车", "钟表匠", "转寄", "船闸"),
+    },
     "nonliteral": {
         "en": (
             *("highest point on Earth", "Sydney", "neither meat", "ripe tomato"),

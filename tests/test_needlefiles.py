@@ -86,6 +86,18 @@ variants:
 """
 
 
+CHAIN = """
+name: cats
+source: me
+task: chain
+slots: {cat: [{en: Ada}, {en: Bo}, {en: Cy}, {en: Di}]}
+each: [cat]
+variants:
+  - en:
+      facts: ["{cat.en} is fond of {next_cat.en}."]
+      question: "Who is {count.en} steps from {cat.en}?"
+      answers: [["{cat.en}"]]
+"""
 WRITTEN = """
 name: cats
 source: me
@@ -102,6 +114,10 @@ variants:
 @pytest.mark.parametrize(
     ("text", "old", "new", "part"),
     [
+        (CHAIN, "task: chain", "task: single", "no slot fills {next_cat.en}"),
+        (CHAIN, "each: [cat]", "each: []", "no slot fills {next_cat.en}"),
+        (CHAIN, "Who is", "Who is {next_cat.en}", "no slot fills {next_cat.en}"),
+        (CHAIN, "cat: [", "count: [{en: x}], cat: [", "the names count and next_... are taken"),
         (WRITTEN, "[Bo the cat is red., Cy the cat is green.]", "[]", "distractors is empty"),
         (WRITTEN, "Bo the cat is red.", '" "', "a distractor is empty"),
         (WRITTEN, "Bo the cat is red.", ", ".join("abcdefgh"), "at most 8 distractors, got 9"),
@@ -142,6 +158,17 @@ def test_how_many_facts_a_needle_can_have(tmp_path: Path) -> None:
     assert choose_form(each, "multi", 2).count == 2
     with pytest.raises(UsageError, match="no more than 3 different facts, got 4"):
         choose_form(each, "multi", 4)
+
+
+def test_how_long_a_chain_can_be(tmp_path: Path) -> None:
+    """A chain of n facts needs n + 1 options, so that it never comes back to where it was."""
+    source = load_needle_source(str(write(tmp_path, CHAIN)))
+    assert choose_form(source, "chain", None).count == 3
+    with pytest.raises(UsageError, match="no more than 3 different hops, got 4"):
+        choose_form(source, "chain", 4)
+    (needle,) = draw_needles(source, "en", 0, 1, choose_form(source, "chain", 2))
+    assert len(needle.facts) == 2
+    assert "two steps" in needle.question
 
 
 def test_distractors_that_are_written_out(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Needles: drawn by seed and replicate, the same fact in both languages."""
 
+import itertools
 import random
 import re
 import string
@@ -152,10 +153,10 @@ def test_several_facts_are_told_apart(count: int) -> None:
 
 
 def test_facts_more_and_fewer_begin_alike() -> None:
-    """Needles of more and of fewer facts have their question and first fact in common."""
+    """A needle of fewer facts has the first ones of a longer one, and the same question."""
     source = load_needle_source("multi")
     few, many = (draw_needle(source, "en", 1, 2, Form("multi", count)) for count in (3, 5))
-    assert few.facts[0] == many.facts[0]
+    assert few.facts == many.facts[:3]
     assert few.question == many.question
 
 
@@ -166,6 +167,42 @@ def test_facts_spread_by_the_published_rule() -> None:
     assert [insert.depth_percent for insert in spread(needle, 0)] == [0, 25, 50, 75]
     assert {insert.depth_percent for insert in spread(needle, 100)} == {100}
     assert [insert.text for insert in spread(needle, 55)] == list(needle.facts)
+
+
+@pytest.mark.parametrize("hops", [2, 3, 5])
+def test_a_chain_leads_from_one_town_to_the_last(hops: int) -> None:
+    """Each fact leads on to the next one's town; only the last gives the answer, none both ends."""
+    source = load_needle_source("chain")
+    places = {
+        language: {
+            start[language] + end[language]
+            for start in source.slots["start"]
+            for end in source.slots["end"]
+        }
+        for language in LANGUAGES
+    }
+    for replicate in range(16):
+        for language in LANGUAGES:
+            needle = draw_needle(source, language, 0, replicate, Form("chain", hops))
+            assert form_of(needle) == Form("chain", hops)
+            named = [sorted_places(fact, places[language]) for fact in needle.facts]
+            assert all(len(towns) == 2 for towns in named)
+            assert sorted_places(needle.question, places[language]) == [named[0][0]]
+            for one, other in itertools.pairwise(named):
+                assert one[1] == other[0]
+            assert len({town for towns in named for town in towns}) == hops + 1
+            assert needle.answers == ((named[-1][1],),)
+            shares = [recall_answers(needle, fact).share for fact in needle.facts]
+            assert shares == [0] * (hops - 1) + [1]
+            word = dict(zip((2, 3, 5), ("two 两", "three 三", "five 五"), strict=True))[hops]
+            assert word.split()[language == "zh"] in needle.question
+
+
+def sorted_places(text: str, places: set[str]) -> list[str]:
+    """Return the places that a text names, in its order; of two in one the longer."""
+    found = {place for place in places if place in text}
+    whole = {p for p in found if not any(p in other and p != other for other in found)}
+    return sorted(whole, key=text.index)
 
 
 @pytest.mark.parametrize("count", [1, 4, 8])

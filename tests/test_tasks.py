@@ -9,6 +9,7 @@ from driving import Call, only_folder, read_log
 
 from needle.errors import UsageError
 from needle.needlefiles import choose_sources, load_needle_source
+from needle.reader import NOT_SAID
 from needle.tasks import FAMILIES, TASKS
 
 SMALL = ("--lengths", "1k", "--depths", "0,60", "--out", "runs", "--yes")
@@ -111,6 +112,19 @@ def test_recall_is_the_share_found(call: Call) -> None:
     assert {score["verdict"] for score in scores} == {"found", "partial"}
 
 
+def test_a_lexical_reader_follows_no_chain(call: Call) -> None:
+    """sim/reader gives a chain's first fact at best, no answer; each fact has its own depth."""
+    folder = run(call, "--task", "chain", "--hops", "4")
+    scores = {line["trial"]: line["score"] for line in read_log(folder / "scores.jsonl")}
+    for line in read_log(folder / "outcomes.jsonl"):
+        facts = [needle["text"] for needle in line["needles"]]
+        asked = [needle["depth_percent"] for needle in line["needles"]]
+        depth = line["depth_percent"]
+        assert asked == [depth + i * (100 - depth) / 4 for i in range(4)]
+        assert line["response"] in (facts[0], NOT_SAID[line["language"]])
+        assert scores[line["trial"]] == 0
+
+
 def test_distractors_are_recorded(call: Call) -> None:
     """Each outcome holds its distractors with their depths, and marks them as such."""
     folder = run(call, "--task", "distractors", "--distractors", "8", "--language", "zh")
@@ -154,6 +168,7 @@ def test_nonliteral_beside_its_base_score(draw: Call) -> None:
         (("--task", "multi", "--facts", "11"), "facts must be within 2-10, got 11"),
         (("--task", "multi", "--facts", "two"), "whole number"),
         (("--task", "distractors", "--distractors", "9"), "distractors must be within 1-8, got 9"),
+        (("--task", "chain", "--hops", "1"), "hops must be within 2-5, got 1"),
         (("--facts", "3"), "--facts is for the task multi, which is not asked for"),
     ],
 )
