@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from needle.errors import UsageError
 from needle.money import cost
+from needle.tasks import text_language
 from needle.types import Failure, Language, Price, Reply, Trial
 
 TOKENS = "tok"
@@ -103,8 +104,9 @@ class Purse:
 
     def worst(self, trial: Trial) -> float:
         """Return the most that one request for a trial can cost."""
-        known = self._ratios.get(trial.language)
-        ratio = known * _SAFETY if known else _WORST_RATIO[trial.language]
+        text = text_language(trial.task, trial.language)
+        known = self._ratios.get(text)
+        ratio = known * _SAFETY if known else _WORST_RATIO[text]
         return self._value(trial.prompt_tokens * ratio, self._longest_reply)
 
     def _value(self, prompt: float, reply: float) -> float:
@@ -136,7 +138,8 @@ class Purse:
             return
         prompt = reply.endpoint_prompt_tokens or trial.prompt_tokens
         ratio = prompt / trial.prompt_tokens if trial.prompt_tokens else 1.0
-        self._ratios[trial.language] = max(self._ratios.get(trial.language, 1.0), ratio)
+        text = text_language(trial.task, trial.language)
+        self._ratios[text] = max(self._ratios.get(text, 1.0), ratio)
         said = self._longest_reply if reply.completion_tokens is None else reply.completion_tokens
         if said > self._longest_reply:  # reasoning that the vendor does not hold to the limit
             self._longest_reply = said * _SAFETY

@@ -7,7 +7,7 @@ from typing import Any
 
 from needle.figures import Cell, Heatmap
 from needle.needles import form_of
-from needle.tasks import BASE_TASKS
+from needle.tasks import BASE_TASKS, text_language
 from needle.types import VERDICTS, Language, Run, Verdict
 
 UNSCORED: tuple[Verdict, ...] = ("truncated", "filtered", "failed", "not_run")
@@ -91,6 +91,7 @@ def make_heatmap(
 ) -> Heatmap:
     """Make all that a heatmap's figure says. ``planned`` counts its trials, run or not."""
     every = tuple(scored)
+    text = run.haystacks[text_language(task, language)]
     scored = tuple(s for s in every if s.context_length in run.grid.lengths)
     scores = [s.score for s in scored if s.score is not None]
     left_out: Counter[Verdict] = Counter(s.verdict for s in scored if s.score is None)
@@ -103,14 +104,14 @@ def make_heatmap(
         grid=run.grid,
         cells=make_cells(run, task, language, scored),
         needle=run.needles[task][language][0].name,
-        haystack=run.haystacks[language].name,
+        haystack=text.name,
         tokenizer=run.tokenizer,
         replicates=run.replicates,
         date=run.date,
         recall=sum(scores) / len(scores) if scores else None,
         scored=len(scores),
         left_out={verdict: left_out[verdict] for verdict in UNSCORED if left_out[verdict] > 0},
-        passes=run.haystacks[language].passes,
+        passes=text.passes,
         simulated=run.model.simulated,
         base=score_base(run.base_lengths, every) if task in BASE_TASKS else None,
         base_lengths=run.base_lengths,

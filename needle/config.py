@@ -172,6 +172,11 @@ def _check(data: Mapping[str, Any], place: str) -> Recipe:
     for task in recipe.task:
         if task not in TASKS:
             raise UsageError(f"unknown task {task!r} ({place}: task): use {', '.join(TASKS)}")
+    if recipe.unit == "hanzi" and "cross" in recipe.task:
+        raise UsageError(
+            f"unit hanzi counts Chinese text, and cross has English in it ({place}: task): "
+            f"use unit tokens"
+        )
     for family in FAMILIES.values():
         count = getattr(recipe, family.option) if family.option else None
         if count is not None and not family.least <= count <= family.most:

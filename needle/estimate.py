@@ -73,14 +73,19 @@ def _count_cacheable(trials: Sequence[Trial]) -> list[float]:
     """Return for each trial the tokens that an ideal prefix cache would serve.
 
     The longest context with the needle at its end is sent first and warms the cache for the
-    others of its replicate, language and task; each then hits up to its needle.
+    others of its replicate, language and task; each then hits up to what is inserted first.
     """
-    tokens = [trial.prompt_tokens * trial.actual_depth_percent / 100 for trial in trials]
+    tokens = [trial.prompt_tokens * _share_before(trial) for trial in trials]
     by_text = sorted(range(len(trials)), key=lambda i: _name_text(trials[i]))
     for _, group in groupby(by_text, key=lambda i: _name_text(trials[i])):
         first = max(group, key=lambda i: (tokens[i], trials[i].prompt_tokens))
         tokens[first] = 0.0
     return tokens
+
+
+def _share_before(trial: Trial) -> float:
+    """Return the share (0-1) of the haystack that stands before what is inserted."""
+    return min((place.actual_depth_percent for place in trial.places), default=100.0) / 100
 
 
 def _name_text(trial: Trial) -> tuple[str, str, int]:

@@ -7,6 +7,7 @@ from typing import Literal
 from needle.cells import UNSCORED
 from needle.figures import Cell, Heatmap
 from needle.grid import format_length
+from needle.tasks import text_language
 from needle.types import Language, Verdict
 
 _TEXT: dict[Language, dict[Language, str]] = {
@@ -21,6 +22,7 @@ _TASK: dict[Language, dict[str, str]] = {
         "multi": "For {count} Facts At Once",
         "distractors": "For One Fact Among {count} Like It",
         "chain": "To Follow A Chain Of {count} Facts",
+        "cross": "For {a_fact} Fact In {text} Text",
         "nonliteral": "For A Fact That Shares No Word With The Question",
     },
     "zh": {
@@ -30,6 +32,7 @@ _TASK: dict[Language, dict[str, str]] = {
         "multi": "同时检索 {count} 条插入的事实",
         "distractors": "在 {count} 条相似句当中检索插入的事实",
         "chain": "顺着 {count} 条首尾相接的事实找到答案",
+        "cross": "在{text}文本里检索{a_fact}事实",
         "nonliteral": "检索与问题没有共同字词的事实",
     },
 }
@@ -91,7 +94,10 @@ def make_labels(heatmap: Heatmap, language: Language) -> Labels:
 def describe_task(heatmap: Heatmap, language: Language) -> str:
     """Say what a heatmap's model was asked; a task of others' as a single fact."""
     words = _TASK[language].get(heatmap.task, _TASK[language]["single"])
-    return words.format(count=heatmap.count)
+    asked = _TEXT[language][heatmap.language]
+    article = {"English": "An ", "Chinese": "A "}.get(asked, "")
+    text = _TEXT[language][text_language(heatmap.task, heatmap.language)]
+    return words.format(count=heatmap.count, a_fact=f"{article}{asked}", text=text)
 
 
 def mark_cell(cell: Cell) -> tuple[Mark, ...]:
@@ -153,6 +159,7 @@ def _count_left_out(heatmap: Heatmap) -> list[tuple[Verdict, int]]:
 
 def _write_english(heatmap: Heatmap, key: tuple[tuple[Mark, str], ...]) -> Labels:
     hanzi = heatmap.unit == "hanzi"
+    text = _TEXT["en"][text_language(heatmap.task, heatmap.language)]
     replicates = f"{heatmap.replicates} replicates"
     if heatmap.replicates == 1:
         replicates = "1 replicate (one needle in one place of the text)"
@@ -196,7 +203,7 @@ def _write_english(heatmap: Heatmap, key: tuple[tuple[Mark, str], ...]) -> Label
             (
                 *task,
                 f"needle {heatmap.needle}",
-                f"haystack {heatmap.haystack} ({_TEXT['en'][heatmap.language]}){passes}",
+                f"haystack {heatmap.haystack} ({text}){passes}",
                 tokenizer,
                 replicates,
                 heatmap.date,
@@ -207,6 +214,7 @@ def _write_english(heatmap: Heatmap, key: tuple[tuple[Mark, str], ...]) -> Label
 
 def _write_chinese(heatmap: Heatmap, key: tuple[tuple[Mark, str], ...]) -> Labels:
     hanzi = heatmap.unit == "hanzi"
+    text = _TEXT["zh"][text_language(heatmap.task, heatmap.language)]
     replicates = f"{heatmap.replicates} 组样本"
     if heatmap.replicates == 1:
         replicates = "1 组样本（仅一个事实、一处文本）"
@@ -248,7 +256,7 @@ def _write_chinese(heatmap: Heatmap, key: tuple[tuple[Mark, str], ...]) -> Label
             (
                 *task,
                 f"针：{heatmap.needle}",
-                f"{_TEXT['zh'][heatmap.language]}背景文本：{heatmap.haystack}{passes}",
+                f"{text}背景文本：{heatmap.haystack}{passes}",
                 tokenizer,
                 replicates,
                 heatmap.date,

@@ -22,8 +22,9 @@ from needle.models import load_vendors
 from needle.needlefiles import load_needle_source
 from needle.outcomes import describe_trial
 from needle.prepare import Prepared, prepare
-from needle.prompts import build_messages
+from needle.prompts import build_messages, choose_template
 from needle.runner import passage_reader
+from needle.tasks import text_language
 from needle.tokens import HANZI, load_counting
 from needle.types import Message, Trial
 
@@ -94,7 +95,7 @@ def print_prompt(
     trial = next(
         t for t in prepared.plan.trials if (t.replicate, t.context_length) == (replicate, asked)
     )
-    template = prepared.run.templates[trial.language]
+    template = choose_template(prepared.run.templates, trial.task, trial.language)
     messages = build_messages(trial, template, passage_reader(prepared)(trial))
     if as_json:
         record = _prompt_record(recipe, prepared, trial, messages)
@@ -135,15 +136,17 @@ def _prompt_record(
 ) -> dict[str, Any]:
     """Return all that is known of a trial; its key only where a model was named."""
     count = load_counting(recipe.tokenizer).count
+    note = prepared.run.haystacks[text_language(trial.task, trial.language)]
+    template = choose_template(prepared.run.templates, trial.task, trial.language)
     unnamed = {} if recipe.model else {"trial": None, "model": None}
     return {
         **describe_trial(trial),
         **unnamed,
         "question": trial.needle.question,
         "answers": [list(group) for group in trial.needle.answers],
-        "separator": prepared.run.templates[trial.language].separator,
-        "haystack_sha256": prepared.run.haystacks[trial.language].sha256,
-        "passes": prepared.run.haystacks[trial.language].passes,
+        "separator": template.separator,
+        "haystack_sha256": note.sha256,
+        "passes": note.passes,
         "hanzi": trial.context_units if trial.unit == "hanzi" else None,
         "message_tokens": [count(message["content"]) for message in messages],
         "messages": messages,

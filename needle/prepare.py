@@ -1,7 +1,7 @@
 """From a recipe, or from a run folder's run.yaml, to a plan that is ready to be carried out."""
 
 import platform
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 
@@ -21,12 +21,24 @@ from needle.models import find_limits, find_model
 from needle.needlefiles import choose_form, choose_sources, draw_needles, repeats_needles
 from needle.needles import Form, NeedleSource
 from needle.plan import make_plan
+from needle.prompts import choose_template
 from needle.scoring import KEYWORD
 from needle.store import name_run
-from needle.tasks import BASE_LENGTHS, BASE_TASKS, FAMILIES
+from needle.tasks import BASE_LENGTHS, BASE_TASKS, FAMILIES, text_language
 from needle.tokens import HANZI, load_counting
 from needle.trials import CLASSIC
-from needle.types import Haystack, HaystackNote, Language, Limits, Model, Needle, Plan, Run
+from needle.types import (
+    LANGUAGES,
+    Haystack,
+    HaystackNote,
+    Language,
+    Limits,
+    Model,
+    Needle,
+    Plan,
+    Run,
+    Template,
+)
 
 _VERSIONED = ("needle", "openai", "tiktoken")
 
@@ -50,13 +62,16 @@ def prepare(recipe: Recipe, told_language: bool, model_name: str, date: str) -> 
     haystacks = find_haystacks(recipe.haystack)
     languages = choose_languages(recipe, told_language, haystacks)
     sources = choose_sources(recipe.task, recipe.needle)
+    _refuse_one_language(sources, haystacks)
     forms = _choose_forms(recipe, sources)
+    spoken = {*languages, *(text_language(task, one) for task in sources for one in languages)}
+    templates = {one: load_template(recipe.prompt, one) for one in LANGUAGES if one in spoken}
     materials = [
         Material(
             language,
-            haystacks[language],
+            haystacks[text_language(task, language)],
             draw_needles(source, language, recipe.seed, recipe.replicates, forms[task]),
-            load_template(recipe.prompt, language),
+            choose_template(templates, task, language),
         )
         for task, source in sources.items()
         for language in languages
@@ -75,7 +90,7 @@ def prepare(recipe: Recipe, told_language: bool, model_name: str, date: str) -> 
     plan = make_plan(settings, materials)
     limits = choose_limits(recipe, model)
     refuse_beyond_limits(plan, settings.reply_tokens, limits)
-    run = _describe(recipe, settings, materials, plan, limits, date)
+    run = _describe(recipe, settings, materials, templates, plan, limits, date)
     notes = [
         f"needle {source.name!r} has fewer wordings than replicates: replicates share "
         f"needles and differ in their haystack only"
@@ -100,6 +115,15 @@ def _choose_forms(recipe: Recipe, sources: Mapping[str, NeedleSource]) -> dict[s
         task: choose_form(source, task, getattr(recipe, said[task] or "", None))
         for task, source in sources.items()
     }
+
+
+def _refuse_one_language(tasks: Iterable[str], haystacks: Mapping[Language, Haystack]) -> None:
+    lacking = [language for language in LANGUAGES if language not in haystacks]
+    if "cross" in tasks and lacking:
+        raise UsageError(
+            f"the task cross needs text in both languages, and there is none in {lacking[0]} "
+            f"(--haystack): give one for each language"
+        )
 
 
 def choose_model(recipe: Recipe, name: str, date: str) -> Model:
@@ -154,7 +178,10 @@ def prepare_again(run: Run) -> Prepared:
             )
     materials = [
         Material(
-            language, haystacks[language], run.needles[task][language], run.templates[language]
+            language,
+            haystacks[text_language(task, language)],
+            run.needles[task][language],
+            choose_template(run.templates, task, language),
         )
         for task in run.tasks
         for language in run.languages
@@ -177,6 +204,7 @@ def _describe(
     recipe: Recipe,
     settings: Settings,
     materials: list[Material],
+    templates: dict[Language, Template],
     plan: Plan,
     limits: Limits | None,
     date: str,
@@ -213,12 +241,10 @@ def _describe(
         limits=limits,
         timeout_s=recipe.timeout_s,
         haystacks={
-            m.language: HaystackNote(
-                m.haystack.name, m.haystack.sha256, m.haystack.source, passes[m.language]
-            )
-            for m in materials
+            text.language: HaystackNote(text.name, text.sha256, text.source, passes[text.language])
+            for text in (material.haystack for material in materials)
         },
-        templates={m.language: m.template for m in materials},
+        templates=templates,
         needles=needles,
         same_place=plan.same_place,
         trials=len(plan.trials),

@@ -1,14 +1,26 @@
 """Prompts: a template, a context and a question put together into chat messages. Pure."""
 
+from collections.abc import Mapping
+from dataclasses import replace
+
 from needle.context import plant
 from needle.counting import Slice
-from needle.types import Message, Template, Trial
+from needle.tasks import text_language
+from needle.types import Language, Message, Template, Trial
 
 CONTEXT = "{context}"
 QUESTION = "{question}"
 
 CHAT_OVERHEAD = 32
 """Tokens kept free for the chat format's own marks around two or three messages."""
+
+
+def choose_template(
+    templates: Mapping[Language, Template], task: str, language: Language
+) -> Template:
+    """Return the prompt of a task and language, with the separator of the text's language."""
+    separator = templates[text_language(task, language)].separator
+    return replace(templates[language], separator=separator)
 
 
 def split_template(template: Template, question: str) -> tuple[tuple[str, str], list[str]]:

@@ -21,7 +21,7 @@ from needle.outcomes import count_lost, is_reply, is_settled, read_result, settl
 from needle.pace import DAY_S, Pace
 from needle.passages import read_passage
 from needle.prepare import Prepared
-from needle.prompts import build_messages
+from needle.prompts import build_messages, choose_template
 from needle.scoring import score_keyword
 from needle.stopping import Stop, catch_signals
 from needle.store import (
@@ -33,6 +33,7 @@ from needle.store import (
     read_scores,
     score_line,
 )
+from needle.tasks import text_language
 from needle.types import Asked, Failure, Language, Limits, Score, Trial
 
 _SAME_PASSAGES = 4  # passages kept at once: a few languages and replicates are in flight
@@ -238,7 +239,8 @@ class _Work:
         def make_body() -> dict[str, Any]:
             # Nothing keeps the messages here once the request is made: a prompt may be
             # megabytes long, and only those in flight are to be in memory (law 9).
-            messages = build_messages(trial, run.templates[trial.language], self.read(trial))
+            template = choose_template(run.templates, trial.task, trial.language)
+            messages = build_messages(trial, template, self.read(trial))
             return request_body(run.model, messages, run.temperature, run.reply_tokens)
 
         turn = self.gate.turn(trial.prompt_tokens + run.reply_tokens)
@@ -284,7 +286,7 @@ def passage_reader(prepared: Prepared) -> Callable[[Trial], str]:
     """Return what reads a trial's passage; those of a few replicates are kept at a time."""
     longest: dict[tuple[Language, int], int] = {}
     for trial in prepared.plan.trials:
-        place = (trial.language, trial.haystack_offset)
+        place = (text_language(trial.task, trial.language), trial.haystack_offset)
         longest[place] = max(longest.get(place, 0), trial.cut)
 
     @lru_cache(maxsize=_SAME_PASSAGES)
@@ -292,7 +294,7 @@ def passage_reader(prepared: Prepared) -> Callable[[Trial], str]:
         cut = longest[language, offset]
         return read_passage(prepared.haystacks[language], offset, cut)[:cut]
 
-    return lambda trial: read(trial.language, trial.haystack_offset)
+    return lambda trial: read(text_language(trial.task, trial.language), trial.haystack_offset)
 
 
 def _score_known(

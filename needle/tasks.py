@@ -5,6 +5,8 @@ docs/tasks.md says what each measures and where it comes from.
 
 from dataclasses import dataclass
 
+from needle.types import Language
+
 
 @dataclass(frozen=True, slots=True)
 class Family:
@@ -32,6 +34,7 @@ FAMILIES: dict[str, Family] = {
     ),
     "nonliteral": Family("nonliteral", ("nonliteral",)),
     "chain": Family("chain", ("chain",), "hops", default=3, least=2, most=5),
+    "cross": Family("fictional", ("single",)),
 }
 BASE_LENGTHS = (250, 500, 1_000)
 """Lengths, in the run's unit, of a base score: NoLiMa's (Modarressi et al. 2025)."""
@@ -42,3 +45,10 @@ BASE_TASKS = ("nonliteral",)
 TASKS = tuple(FAMILIES)
 FILE_TASKS = tuple(dict.fromkeys(task for family in FAMILIES.values() for task in family.files))
 """The tasks that a needle's file can name."""
+
+
+def text_language(task: str, language: Language) -> Language:
+    """Return the language of the text around a task's needles: for ``cross`` it is the other."""
+    if task != "cross":
+        return language
+    return "zh" if language == "en" else "en"

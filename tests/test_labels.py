@@ -92,6 +92,17 @@ def test_every_task_is_named(task: str, language: Language) -> None:
     assert ("7" in labels.subtitle) == (FAMILIES[task].option is not None)
 
 
+def test_cross_says_which_is_which() -> None:
+    """A cross figure names the languages of the needle and of the text, in both labellings."""
+    cross = make_heatmap(task="cross", language="zh")
+    assert "For A Chinese Fact In English Text" in make_labels(cross, "en").subtitle
+    assert "在英文文本里检索中文事实" in make_labels(cross, "zh").subtitle
+    assert "haystack essays (English)" in read_footer(cross)
+    assert "英文背景文本：essays" in read_footer(cross, "zh")
+    other = make_labels(make_heatmap(task="cross"), "en").subtitle
+    assert "For An English Fact In Chinese Text" in other
+
+
 def test_footer_says_that_the_text_repeats() -> None:
     """A haystack that is read through more than once is said to be."""
     assert "read" not in read_footer(make_heatmap(passes=1.0))

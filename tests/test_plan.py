@@ -18,8 +18,8 @@ from needle.needlefiles import choose_sources, draw_needles, load_needle_source
 from needle.needles import Form
 from needle.passages import read_passage
 from needle.plan import make_plan
-from needle.prompts import CHAT_OVERHEAD, build_messages
-from needle.tasks import FAMILIES, TASKS
+from needle.prompts import CHAT_OVERHEAD, build_messages, choose_template
+from needle.tasks import FAMILIES, TASKS, text_language
 from needle.tokens import HANZI, count_hanzi, load_counting
 from needle.types import LANGUAGES, Haystack, Language, Message, Model, Plan, Trial, Unit
 
@@ -53,7 +53,9 @@ def material_of(task: str, language: Language, replicates: int = 1) -> Material:
     (source,) = choose_sources((task,), None).values()
     form = Form(task, FAMILIES[task].default)
     needles = draw_needles(source, language, 0, replicates, form)
-    return Material(language, haystacks()[language], needles, load_template("plain", language))
+    templates = {one: load_template("plain", one) for one in LANGUAGES}
+    template = choose_template(templates, task, language)
+    return Material(language, haystacks()[text_language(task, language)], needles, template)
 
 
 def settings(

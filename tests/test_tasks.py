@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 from driving import Call, only_folder, read_log
+from serving import Server
 
 from needle.errors import UsageError
 from needle.needlefiles import choose_sources, load_needle_source
@@ -160,6 +161,57 @@ def test_nonliteral_beside_its_base_score(draw: Call) -> None:
     assert settled["base_lengths"] == [250, 500, 1_000]
     assert draw("resume", folder).status == 0
     assert len(read_log(folder / "outcomes.jsonl")) == len(lines)
+
+
+def test_needles_in_text_of_the_other_language(call: Call, server: Server) -> None:
+    """Cross asks the single needle of each language in the other's text, joined as that text is."""
+    said = ("--task", "single,cross", "--base-url", server.base_url)
+    folder = run(call, *said, model="any")
+    lines = read_log(folder / "outcomes.jsonl")
+    assert len({line["trial"] for line in lines}) == len(lines) == 8
+    han = re.compile("[\u4e00-\u9fff]")
+    for line in lines:
+        number = int(line["request_id"].removeprefix("request-"))
+        system, user = (m["content"] for m in server.bodies[number]["messages"])
+        (needle,) = line["needles"]
+        twin = [
+            other
+            for other in lines
+            if other["task"] != line["task"] and other["language"] == line["language"]
+        ]
+        assert needle["text"] in {one["text"] for other in twin for one in other["needles"]}
+        assert (line["language"] == "zh") == bool(han.search(needle["text"]))
+        assert (line["language"] == "zh") == bool(han.search(system))
+        chinese = len(han.findall(user)) > 300
+        assert chinese == ((line["language"] == "zh") != (line["task"] == "cross"))
+        before, after = user.split(needle["text"])
+        if not chinese:
+            assert before.endswith(" ") or after.startswith(" ")
+    settled = yaml.safe_load((folder / "run.yaml").read_text(encoding="utf-8"))
+    assert set(settled["haystacks"]) == {"en", "zh"}
+
+
+def test_cross_in_one_language_alone(draw: Call) -> None:
+    """A cross run of Chinese needles holds the English text and both prompts, and is resumed."""
+    folder = run(draw, "--task", "cross", "--language", "zh")
+    settled = yaml.safe_load((folder / "run.yaml").read_text(encoding="utf-8"))
+    assert list(settled["haystacks"]) == ["en"]
+    assert set(settled["templates"]) == {"en", "zh"}
+    assert {path.name for path in folder.glob("*.png")} == {"heatmap-cross-zh.png"}
+    lines = read_log(folder / "outcomes.jsonl")
+    assert draw("resume", folder).status == 0
+    assert read_log(folder / "outcomes.jsonl") == lines
+
+
+def test_cross_needs_both_texts(call: Call, tmp_path: Path) -> None:
+    """Cross with text of one language, or counted in Chinese characters, is refused in one line."""
+    (tmp_path / "text").mkdir()
+    (tmp_path / "text" / "a.txt").write_text("The tide comes in. " * 900, encoding="utf-8")
+    for said in (("--haystack", str(tmp_path / "text")), ("--unit", "hanzi")):
+        ended = call("plan", "--model", "sim/reader", "--task", "cross", *said)
+        assert ended.status == 2
+        assert len(ended.faults) == 1
+        assert "cross" in ended.faults[0]
 
 
 @pytest.mark.parametrize(
