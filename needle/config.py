@@ -123,6 +123,7 @@ class Recipe:
     facts: Count | None = None
     distractors: Count | None = None
     hops: Count | None = None
+    controls: Literal["none", "all"] = "all"
     haystack: Names = ("essays",)
     prompt: str = "plain"
     replicates: Count = 1

@@ -84,7 +84,9 @@ def _count_cacheable(trials: Sequence[Trial]) -> list[float]:
 
 
 def _share_before(trial: Trial) -> float:
-    """Return the share (0-1) of the haystack that stands before what is inserted."""
+    """Return the share (0-1) of a prompt that stands before what is inserted; none without text."""
+    if not trial.cut:
+        return 0.0
     return min((place.actual_depth_percent for place in trial.places), default=100.0) / 100
 
 

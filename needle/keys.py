@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from needle.types import Language, Needle, Template, Unit
+from needle.types import Control, Language, Needle, Template, Unit
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,9 +24,9 @@ class TextKey:
     tokenizer: str
     ratio: float | None
     context_length: int
-    depth_percent: float
+    depth_percent: float | None
     replicate: int
-    control: str | None
+    control: Control | None
 
 
 def digest(record: Mapping[str, Any]) -> str:
@@ -59,7 +59,7 @@ def make_keys(
         "tokenizer": text.tokenizer,
         "ratio": text.ratio,
         "context_length": text.context_length,
-        "depth_percent": float(text.depth_percent),
+        "depth_percent": None if text.depth_percent is None else float(text.depth_percent),
         "replicate": text.replicate,
         "control": text.control,
     }

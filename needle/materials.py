@@ -27,7 +27,11 @@ class Material:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What else shapes a run's requests. ``base_lengths`` are for the tasks with a base score."""
+    """What else shapes a run's requests.
+
+    ``base_lengths`` are for the tasks with a base score; ``controls`` says whether questions
+    are also asked without their needle, and without any text.
+    """
 
     model: Model
     grid: GridWish
@@ -38,6 +42,7 @@ class Settings:
     temperature: float | None
     reply_tokens: int
     base_lengths: tuple[int, ...] = ()
+    controls: bool = False
 
     @property
     def counting(self) -> Counting:

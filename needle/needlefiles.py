@@ -7,9 +7,9 @@ from typing import Any
 from needle.errors import UsageError
 from needle.files import check_record, locate, read_yaml, shipped
 from needle.needles import Form, NeedleSource, count_apart, count_draws, draw_needle, form_of
+from needle.soundness import find_faults
 from needle.tasks import FAMILIES, Family
 from needle.types import Language, Needle, Run
-from needle.wordings import find_faults
 
 
 def load_needle_source(name: str) -> NeedleSource:

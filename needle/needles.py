@@ -236,17 +236,20 @@ class Insert:
     distractor: bool = False
 
 
-def spread(needle: Needle, depth_percent: float) -> tuple[Insert, ...]:
+def spread(needle: Needle, depth_percent: float | None) -> tuple[Insert, ...]:
     """Return all that a needle inserts at a depth, in the order of the text.
 
-    Fact i of n, from 0, is asked for at d + i (100 - d) / n, the published rule of multi-needle
-    tests (gkamradt/needle-in-a-haystack); distractors keep depths of their own.
+    Without a depth the facts are left out, and distractors are not. Fact i of n, from 0, is
+    asked for at d + i (100 - d) / n, the published rule of multi-needle tests
+    (gkamradt/needle-in-a-haystack); distractors keep depths of their own.
     """
-    step = (100 - depth_percent) / max(1, len(needle.facts))
-    facts = [
-        Insert(fact, max(depth_percent, round(depth_percent + i * step, 3)))
-        for i, fact in enumerate(needle.facts)
-    ]
+    facts = []
+    if depth_percent is not None:
+        step = (100 - depth_percent) / max(1, len(needle.facts))
+        facts = [
+            Insert(fact, max(depth_percent, round(depth_percent + i * step, 3)))
+            for i, fact in enumerate(needle.facts)
+        ]
     others = [Insert(each.text, each.depth_percent, distractor=True) for each in needle.distractors]
     return tuple(sorted([*facts, *others], key=lambda insert: insert.depth_percent))
 

@@ -53,6 +53,10 @@ def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--distractors", help="Sentences like the needle's, 1 to 8 (default 4)."),
         click.option("--hops", help="Facts of a chain, 2 to 5 (default 3)."),
         click.option(
+            "--controls",
+            help="all (default) or none: also ask without the needle, and without any text.",
+        ),
+        click.option(
             "--haystack", multiple=True, help="A haystack's name or folder (default essays)."
         ),
         click.option("--prompt", help="A prompt's name or YAML file (default plain)."),

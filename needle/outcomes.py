@@ -25,6 +25,7 @@ _FROM_REPLY = (
 
 def describe_trial(trial: Trial) -> Line:
     """Return what an outcome's line says of its trial."""
+    without_text = trial.control == "no_haystack"
     return {
         "trial": trial.key,
         "pair": trial.pair,
@@ -36,8 +37,8 @@ def describe_trial(trial: Trial) -> Line:
         "needle": trial.needle.name,
         "needles": [_describe_place(place) for place in trial.places],
         "replicate": trial.replicate,
-        "haystack": trial.haystack,
-        "haystack_offset": trial.haystack_offset,
+        "haystack": None if without_text else trial.haystack,
+        "haystack_offset": None if without_text else trial.haystack_offset,
         "unit": trial.unit,
         "tokenizer": trial.tokenizer,
         "context_length": trial.context_length,

@@ -86,6 +86,7 @@ def prepare(recipe: Recipe, told_language: bool, model_name: str, date: str) -> 
         temperature=recipe.temperature if recipe.temperature is not None else model.temperature,
         reply_tokens=recipe.reply_tokens or model.reply_tokens,
         base_lengths=BASE_LENGTHS,
+        controls=recipe.controls == "all",
     )
     plan = make_plan(settings, materials)
     limits = choose_limits(recipe, model)
@@ -196,6 +197,7 @@ def prepare_again(run: Run) -> Prepared:
         temperature=run.temperature,
         reply_tokens=run.reply_tokens,
         base_lengths=run.base_lengths,
+        controls=run.controls == "all",
     )
     return Prepared(run, make_plan(settings, materials), haystacks, _notes(run))
 
@@ -250,6 +252,7 @@ def _describe(
         trials=len(plan.trials),
         primary_scorer=KEYWORD,
         base_lengths=plan.base_lengths,
+        controls=recipe.controls,
         versions={"python": platform.python_version(), **{n: version(n) for n in _VERSIONED}},
     )
 

@@ -67,6 +67,8 @@ class Tally:
         self._place(trial, score)
 
     def _place(self, trial: Trial, score: Score) -> None:
+        if trial.depth_percent is None:
+            return  # a control stands in no cell
         self.task = trial.task
         self.scored[trial.task, trial.language].append(
             Scored(

@@ -14,6 +14,10 @@ QUESTION = "{question}"
 CHAT_OVERHEAD = 32
 """Tokens kept free for the chat format's own marks around two or three messages."""
 
+BARE = Template("bare", "en", (("user", QUESTION),), "")
+"""The question without any text, as a user would ask it, whatever its language: a template's
+instruction to answer from the document would keep a model from saying what it knows."""
+
 
 def choose_template(
     templates: Mapping[Language, Template], task: str, language: Language
@@ -43,8 +47,13 @@ def _ask(text: str, question: str) -> str:
 
 
 def build_messages(trial: Trial, template: Template, passage: str) -> list[Message]:
-    """Build a trial's messages from the text of its replicate's passage."""
+    """Build a trial's messages from the text of its replicate's passage.
+
+    Where there is no haystack, ``BARE`` stands for the template.
+    """
     question = trial.needle.question
+    if trial.control == "no_haystack":
+        return [{"role": role, "content": _ask(text, question)} for role, text in BARE.messages]
     (before, after), _ = split_template(template, question)
     positions = [place.position for place in trial.places]
     inserts = [place.text for place in trial.places]

@@ -1,7 +1,7 @@
 """Trials: one needle's cells on one replicate's passage, placed, counted and keyed. Pure."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from needle.context import Fitted, Frame, fit, share_cut
 from needle.counting import Counting
@@ -9,7 +9,7 @@ from needle.errors import UsageError
 from needle.keys import TextKey, make_keys
 from needle.materials import Material, Settings
 from needle.needles import Insert, spread
-from needle.prompts import split_template
+from needle.prompts import BARE, split_template
 from needle.reading import Reading
 from needle.types import Grid, Needle, Place, SamePlace, Trial
 
@@ -83,15 +83,21 @@ def plan_needle(
     """Plan one needle's cells, and its trials at the lengths of a base score, short ones first.
 
     Cells that fall on the same place are one trial. A base length that has no room for any
-    text is left out. Raises UsageError where a length of the grid can't be made.
+    text is left out. Where controls are wanted, the bare question comes first, and one trial
+    without the needle follows each length's cells. Raises UsageError where a length of the
+    grid can't be made.
     """
     trials: list[Trial] = []
     merged: list[SamePlace] = []
+    if asking.settings.controls:
+        trials.append(_ask_bare(asking))
     for length in sorted({*grid.lengths, *base_lengths}):
+        in_grid = length in grid.lengths
+        depths = (*grid.depths, None) if in_grid and asking.settings.controls else grid.depths
         try:
-            block = _plan_length(asking, length, grid.depths)
+            block = _plan_length(asking, length, depths)
         except ValueError as error:
-            if length not in grid.lengths:
+            if not in_grid:
                 continue
             raise UsageError(
                 f"length {length} can't be made: {error} {asking.settings.unit} (grid.lengths): "
@@ -99,7 +105,7 @@ def plan_needle(
             ) from error
         apart, same = _merge(block)
         trials += apart
-        merged += same if length in grid.lengths else []
+        merged += same if in_grid else []
     return trials, merged
 
 
@@ -110,8 +116,9 @@ def _merge(block: Sequence[Trial]) -> tuple[list[Trial], list[SamePlace]]:
     drawn: dict[tuple[object, ...], float] = {}
     for trial in block:
         place = (trial.cut, *((place.position, place.text) for place in trial.places))
-        if place not in drawn:
-            drawn[place] = trial.depth_percent
+        depth = trial.depth_percent
+        if depth is None or place not in drawn:
+            drawn[place] = depth or 0
             trials.append(trial)
             continue
         merged.append(
@@ -119,7 +126,7 @@ def _merge(block: Sequence[Trial]) -> tuple[list[Trial], list[SamePlace]]:
                 language=trial.language,
                 replicate=trial.replicate,
                 context_length=trial.context_length,
-                depth_percent=trial.depth_percent,
+                depth_percent=depth,
                 drawn_as=drawn[place],
                 task=trial.task,
             )
@@ -127,23 +134,28 @@ def _merge(block: Sequence[Trial]) -> tuple[list[Trial], list[SamePlace]]:
     return trials, merged
 
 
-def _plan_length(asking: Asking, length: int, depths: Sequence[float]) -> list[Trial]:
+def _plan_length(asking: Asking, length: int, depths: Sequence[float | None]) -> list[Trial]:
+    """Place and count one length's trials; None among the depths is the one without a needle."""
     reading = asking.reading
     shared = share_cut(reading.passage, asking.frame(spread(asking.needle, 0)), length)
     trials = []
     for depth in depths:
         inserts = spread(asking.needle, depth)
         frame, asked = asking.frame(inserts), [insert.depth_percent for insert in inserts]
-        fitted = fit(reading.passage, reading.boundaries, frame, length, asked, shared)
+        cut = shared if depth is not None else share_cut(reading.passage, frame, length)
+        fitted = fit(reading.passage, reading.boundaries, frame, length, asked, cut)
         trials.append(_make_trial(asking, length, depth, inserts, fitted))
     return trials
 
 
 def _make_trial(
-    asking: Asking, length: int, depth: float, inserts: Sequence[Insert], fitted: Fitted
+    asking: Asking,
+    length: int,
+    depth: float | None,
+    inserts: Sequence[Insert],
+    fitted: Fitted,
 ) -> Trial:
-    settings, reading, material = asking.settings, asking.reading, asking.material
-    needle, model, tokens = asking.needle, settings.model, fitted.total
+    settings, reading, tokens = asking.settings, asking.reading, fitted.total
     if settings.unit == "hanzi":
         frame = asking.frame(inserts)
         tokens = reading.in_tokens.count(frame.lay_out(fitted.positions, fitted.cut))
@@ -154,24 +166,64 @@ def _make_trial(
             inserts, fitted.actual_depths, fitted.positions, strict=True
         )
     )
-    first = next(place for place in places if not place.distractor)
+    facts = [place for place in places if not place.distractor]
+    needle = asking.needle if facts else replace(asking.needle, facts=())
+    text = TextKey(
+        task=asking.needle.task,
+        language=asking.material.language,
+        layout=CLASSIC,
+        template=asking.material.template,
+        needle=needle,
+        haystack_sha256=asking.material.haystack.sha256,
+        haystack_offset=reading.offset,
+        unit=settings.unit,
+        tokenizer=settings.tokens.name,
+        ratio=None,
+        context_length=length,
+        depth_percent=depth,
+        replicate=reading.replicate,
+        control=None if facts else "no_needle",
+    )
+    actual = facts[0].actual_depth_percent if facts else None
+    return _key_trial(asking, text, actual, places, fitted.cut, tokens, fitted.total)
+
+
+def _ask_bare(asking: Asking) -> Trial:
+    """Plan the question without any text: whether the model knows the answer already."""
+    settings, question = asking.settings, asking.needle.question
+    units = settings.counting.count(question)
+    text = TextKey(
+        task=asking.needle.task,
+        language=asking.material.language,
+        layout=CLASSIC,
+        template=BARE,
+        needle=replace(asking.needle, facts=(), distractors=()),
+        haystack_sha256="",
+        haystack_offset=0,
+        unit=settings.unit,
+        tokenizer=settings.tokens.name,
+        ratio=None,
+        context_length=units,
+        depth_percent=None,
+        replicate=asking.reading.replicate,
+        control="no_haystack",
+    )
+    return _key_trial(asking, text, None, (), 0, settings.tokens.count(question), units)
+
+
+def _key_trial(
+    asking: Asking,
+    text: TextKey,
+    actual: float | None,
+    places: tuple[Place, ...],
+    cut: int,
+    tokens: int,
+    units: int,
+) -> Trial:
+    """Return a trial with its keys: what shapes its text, with where and how much it is."""
+    settings, model = asking.settings, asking.settings.model
     key, pair = make_keys(
-        text=TextKey(
-            task=needle.task,
-            language=material.language,
-            layout=CLASSIC,
-            template=material.template,
-            needle=needle,
-            haystack_sha256=material.haystack.sha256,
-            haystack_offset=reading.offset,
-            unit=settings.unit,
-            tokenizer=settings.tokens.name,
-            ratio=None,
-            context_length=length,
-            depth_percent=depth,
-            replicate=reading.replicate,
-            control=None,
-        ),
+        text=text,
         model=model.name,
         endpoint=model.endpoint,
         temperature=settings.temperature,
@@ -181,21 +233,21 @@ def _make_trial(
         key=key,
         pair=pair,
         model=model.name,
-        task=needle.task,
-        language=material.language,
-        layout=CLASSIC,
-        control=None,
-        needle=needle,
-        replicate=reading.replicate,
-        haystack=material.haystack.name,
-        haystack_offset=reading.offset,
-        unit=settings.unit,
-        tokenizer=settings.tokens.name,
-        context_length=length,
-        depth_percent=depth,
-        actual_depth_percent=first.actual_depth_percent,
+        task=text.task,
+        language=text.language,
+        layout=text.layout,
+        control=text.control,
+        needle=asking.needle,
+        replicate=text.replicate,
+        haystack=asking.material.haystack.name,
+        haystack_offset=asking.reading.offset,
+        unit=text.unit,
+        tokenizer=text.tokenizer,
+        context_length=text.context_length,
+        depth_percent=text.depth_percent,
+        actual_depth_percent=actual,
         places=places,
-        cut=fitted.cut,
+        cut=cut,
         prompt_tokens=tokens,
-        context_units=fitted.total,
+        context_units=units,
     )

@@ -8,6 +8,9 @@ LANGUAGES: tuple[Language, ...] = ("en", "zh")
 
 Unit = Literal["tokens", "hanzi"]
 
+Control = Literal["no_needle", "no_haystack"]
+"""The question without its needle in the text, and without any text."""
+
 Verdict = Literal[
     "found", "partial", "missed", "refused", "truncated", "filtered", "failed", "not_run"
 ]
@@ -197,7 +200,7 @@ class Trial:
     sentences in the order of the text; the trial's own depths are those of the needle's
     first fact. ``cut`` is where the haystack ends, in characters of the replicate's.
     ``prompt_tokens`` counts all message contents in the counting tokenizer, exactly;
-    ``context_units`` the same in the run's unit.
+    ``context_units`` the same in the run's unit. A control's depths are None.
     """
 
     key: str
@@ -206,7 +209,7 @@ class Trial:
     task: str
     language: Language
     layout: str
-    control: str | None
+    control: Control | None
     needle: Needle
     replicate: int
     haystack: str
@@ -214,8 +217,8 @@ class Trial:
     unit: Unit
     tokenizer: str
     context_length: int
-    depth_percent: float
-    actual_depth_percent: float
+    depth_percent: float | None
+    actual_depth_percent: float | None
     places: tuple[Place, ...]
     cut: int
     prompt_tokens: int
@@ -274,7 +277,8 @@ class Run:
     """A run's resolved configuration: all that shapes its requests, figures and name.
 
     ``needles`` are by task and language, one for each replicate. ``base_lengths`` are those
-    of the base score that some tasks have beside their grid.
+    of the base score that some tasks have beside their grid. ``controls`` says whether the
+    question was also asked without the needle, and without any text.
     """
 
     run_id: str
@@ -303,6 +307,7 @@ class Run:
     versions: dict[str, str]
     limits: Limits | None = None
     base_lengths: tuple[int, ...] = ()
+    controls: Literal["none", "all"] = "none"
 
     __pydantic_config__ = STRICT
 

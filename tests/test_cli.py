@@ -213,6 +213,7 @@ def said_small(server: Server, *more: str) -> list[str]:
     return [
         *("run", "--model", "moonshot-v1-8k", "--base-url", server.base_url, "--yes"),
         *("--language", "en", "--lengths", "1k", "--depth-count", "30", "--concurrency", "4"),
+        *("--controls", "none"),
         *more,
     ]
 

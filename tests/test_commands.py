@@ -46,6 +46,7 @@ def said(server: Server, *more: str, model: str = "moonshot-v1-8k") -> list[str]
     return [
         *("run", "--model", model, "--base-url", server.base_url, "--yes"),
         *("--lengths", "1k,2k", "--depths", "0,50,100", "--out", "runs", *more),
+        *("--controls", "none"),
     ]
 
 
@@ -57,6 +58,7 @@ def test_the_main_job(server: Server, start: Start, alone: Path) -> None:
     }
     environment["MOONSHOT_API_KEY"] = KEY
     asked = ["run", "--model", "moonshot-v1-128k", "--base-url", server.base_url, "--yes"]
+    asked += ["--controls", "none"]
     ended = finish(start(*asked, figures=True, env=environment))
     assert ended.status == 0, ended.err
     folder = only_folder(alone / "runs")
@@ -255,7 +257,9 @@ def test_an_endpoint_that_moved(finished: Path, draw: Call, server: Server) -> N
 
 def test_the_plan_is_what_is_sent(server: Server, call: Call) -> None:
     """``needle plan`` sends nothing, writes nothing, and says the trials and tokens of the run."""
-    asked = [option for option in said(server)[1:-2] if option != "--yes"]
+    asked = [option for option in said(server)[1:] if option != "--yes"]
+    out = asked.index("--out")
+    del asked[out : out + 2]
     (plan,) = json.loads(call("plan", *asked, "--json").out)
     assert not server.bodies
     assert not Path("runs").exists()

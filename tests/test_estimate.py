@@ -10,7 +10,8 @@ from needle.types import Limits, Price, Trial
 
 def trials() -> tuple[Trial, ...]:
     grid = {"lengths": ["1k", "4k"], "depth_count": 5}
-    recipe = read_recipe(None, {"model": ["sim/reader"], "language": "en", "grid": grid})
+    said = {"model": ["sim/reader"], "language": "en", "grid": grid, "controls": "none"}
+    recipe = read_recipe(None, said)
     return prepare(
         recipe, told_language=True, model_name="sim/reader", date="2026-11-24"
     ).plan.trials
@@ -42,7 +43,7 @@ def test_a_cache_can_serve_what_stands_before_the_needle() -> None:
     """Of an even grid an ideal cache serves somewhat less than half: all but the first warm-up."""
     sent = trials()
     share = estimate(sent, None, 100, None).cached_share
-    before = sum(t.prompt_tokens * t.actual_depth_percent / 100 for t in sent)
+    before = sum(t.prompt_tokens * (t.actual_depth_percent or 0) / 100 for t in sent)
     first = max(t.prompt_tokens for t in sent if t.depth_percent == 100)
     assert share == pytest.approx((before - first) / sum(t.prompt_tokens for t in sent), abs=0.01)
 

@@ -148,7 +148,8 @@ def is_cut_between_words(haystack: str, follows_it: str) -> bool:
 
 def run(call: Call, server: Server, *said: str) -> list[Seen]:
     """Run against the server and return what it saw, with what was stored of each prompt."""
-    ended = call("run", "--base-url", server.base_url, "--yes", "--out", "runs", *said)
+    asked = ("--yes", "--out", "runs", "--controls", "none")
+    ended = call("run", "--base-url", server.base_url, *asked, *said)
     assert ended.status == 0, ended.err
     lines = read_log(only_folder(Path("runs")) / "outcomes.jsonl")
     assert len(lines) == len(server.bodies)

@@ -24,7 +24,7 @@ GROUPS: tuple[tuple[str, frozenset[str]], ...] = (
     (
         "core",
         frozenset({"plan", "trials", "reading", "materials", "context", "counting", "passages"})
-        | {"prompts", "scoring", "grid", "keys", "needles", "tasks", "wordings", "terms", "cells"}
+        | {"prompts", "scoring", "grid", "keys", "needles", "tasks", "soundness", "terms", "cells"}
         | {"failures", "outcomes", "completions", "labels", "cleaning"}
         | {"money", "budget", "pace", "estimate"}
         | {"reader", "surfaces", "faults"},

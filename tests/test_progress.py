@@ -11,7 +11,8 @@ from needle.prepare import Prepared, prepare
 from needle.progress import LiveWatch, PlainWatch, Tally, mix_colour
 from needle.types import Asked, Failure, Reply, Score, Trial
 
-SAID = {"model": "sim/reader", "grid": {"lengths": "1k,2k", "depths": "0,50,100"}}
+GRID = {"lengths": "1k,2k", "depths": "0,50,100"}
+SAID = {"model": "sim/reader", "grid": GRID, "controls": "none"}
 
 
 @pytest.fixture(scope="module")

@@ -112,7 +112,8 @@ from needle.config import read_recipe
 from needle.passages import read_passage
 from needle.prepare import prepare
 from needle.prompts import build_messages
-said = {"replicates": 3, "haystack": sys.argv[1], "grid": {"lengths": "1k,9k", "depths": "0,50,99"}}
+grid = {"lengths": "1k,9k", "depths": "0,50,99"}
+said = {"controls": "none", "replicates": 3, "haystack": sys.argv[1], "grid": grid}
 ready = prepare(read_recipe(None, said), False, "moonshot-v1-32k", sys.argv[3])
 prompts = hashlib.sha256()
 for trial in ready.plan.trials:

@@ -19,7 +19,7 @@ def said(server: Server, concurrency: int = 1, depths: str = "0,20,40,60,80,100"
     return [
         *("run", "--model", "moonshot-v1-8k", "--base-url", server.base_url, "--yes"),
         *("--language", "en", "--lengths", "1k", "--depths", depths),
-        *("--concurrency", str(concurrency), "--out", "runs"),
+        *("--concurrency", str(concurrency), "--out", "runs", "--controls", "none"),
     ]
 
 
@@ -324,7 +324,7 @@ def test_a_faulty_simulated_endpoint_ends_with_one_reply_a_trial(model: str, cal
     faults = "rate_limit=0.2,error_500=0.2,drop=0.1,malformed=0.1"
     ended = call(
         *("run", "--model", model, "--lengths", "1k,3k", "--depths", "0,50,100"),
-        *("--faults", faults, "--out", "runs"),
+        *("--faults", faults, "--out", "runs", "--controls", "none"),
     )
     assert ended.status in (0, 1)
     folder = only_folder(Path("runs"))

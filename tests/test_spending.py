@@ -18,6 +18,7 @@ def said(server: Server, *more: object) -> list[object]:
     return [
         *("run", "--model", "moonshot-v1-8k", "--base-url", server.base_url),
         *("--language", "en", "--lengths", "1k,2k", "--depths", "0,50,100", *more),
+        *("--controls", "none"),
     ]
 
 
@@ -46,6 +47,7 @@ def test_one_budget_is_for_all_models_together(
         *("--base-url", f"moonshot-v1-8k={server.base_url}"),
         *("--base-url", f"gpt-4-turbo={other.base_url}"),
         *("--lengths", "1k,2k", "--depths", "0,50,100", "--rate", "USD/CNY=8"),
+        *("--controls", "none"),
     )
     assert call(*two, "--budget", "0.5CNY").status == 3
     dollars, yuan = sorted(spent())

@@ -13,7 +13,7 @@ from needle.needlefiles import choose_sources, load_needle_source
 from needle.reader import NOT_SAID
 from needle.tasks import FAMILIES, TASKS
 
-SMALL = ("--lengths", "1k", "--depths", "0,60", "--out", "runs", "--yes")
+SMALL = ("--controls", "none", "--lengths", "1k", "--depths", "0,60", "--out", "runs", "--yes")
 
 
 def run(call: Call, *said: str, model: str = "sim/reader") -> Path:
@@ -144,7 +144,7 @@ def test_distractors_are_recorded(call: Call) -> None:
 def test_nonliteral_beside_its_base_score(draw: Call) -> None:
     """A lexical reader fails where no word is shared; base lengths are rows of their own."""
     said = ("--task", "nonliteral,single", "--lengths", "1k,2k", "--depth-count", "3")
-    ended = draw("run", "--model", "sim/reader", *SMALL[-3:], *said)
+    ended = draw("run", "--model", "sim/reader", *SMALL[-3:], *SMALL[:2], *said)
     assert ended.status == 0
     assert ended.out.count("recall 0.0% of 6 scored replies; left out: none; base score 0.0%") == 2
     assert ended.out.count("recall 100.0% of 6 scored replies; left out: none\n") == 2

@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 
 from needle.needlefiles import load_needle_source
 from needle.needles import NeedleSource, Wording, count_draws, draw_needle
+from needle.soundness import find_faults
 from needle.terms import FUNCTION_HAN, HAN_RUN, STOP_HAN, STOP_WORDS, WORD, share_terms
 from needle.types import LANGUAGES, Language
-from needle.wordings import find_faults
 
 
 @pytest.mark.parametrize(
