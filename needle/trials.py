@@ -118,8 +118,9 @@ def _merge(block: Sequence[Trial]) -> tuple[list[Trial], list[SamePlace]]:
         place = (trial.cut, *((place.position, place.text) for place in trial.places))
         depth = trial.depth_percent
         if depth is None or place not in drawn:
-            drawn[place] = depth or 0
             trials.append(trial)
+            if depth is not None:
+                drawn[place] = depth
             continue
         merged.append(
             SamePlace(
