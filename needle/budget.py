@@ -6,14 +6,27 @@ whether it was served.
 
 import re
 from dataclasses import dataclass
+from typing import Protocol
 
 from needle.errors import UsageError
 from needle.money import cost
-from needle.types import Failure, Language, Price, Reply, Trial
+from needle.types import Failure, Language, Price, Reply
 
 TOKENS = "tok"
 _UNKNOWN_RATIO = 2.0  # an endpoint's tokens over ours, at the most, until it has told its own
 _SAFETY = 1.1  # over the largest ratio seen
+
+
+class Sent(Protocol):
+    """What a purse knows of a request: its tokens in our tokenizer, and their language."""
+
+    @property
+    def language(self) -> Language:
+        """The language, since a vendor's count is another multiple of ours in each."""
+
+    @property
+    def prompt_tokens(self) -> int:
+        """The tokens of all message contents."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +75,7 @@ class Purse:
         self.set_aside = 0.0
         self._ratios: dict[Language, float] = {}
 
-    def worst(self, trial: Trial) -> float:
+    def worst(self, trial: Sent) -> float:
         """Return the most that one request for a trial can cost."""
         known = self._ratios.get(trial.language)
         prompt = trial.prompt_tokens * (known * _SAFETY if known else _UNKNOWN_RATIO)
@@ -73,13 +86,13 @@ class Purse:
             return prompt + reply
         return cost(self.price, prompt, reply)
 
-    def allows(self, trial: Trial) -> bool:
+    def allows(self, trial: Sent) -> bool:
         """Tell whether a request can be sent with the budget kept whatever comes back."""
         if self.budget is None:
             return True
         return self.spent + self.set_aside + self.worst(trial) <= self.budget.amount
 
-    def reserve(self, trial: Trial) -> float:
+    def reserve(self, trial: Sent) -> float:
         """Set a request's worst case aside; return it, to be released when it is counted."""
         worst = self.worst(trial)
         self.set_aside += worst
@@ -89,7 +102,7 @@ class Purse:
         """Take back what was set aside."""
         self.set_aside -= reserved
 
-    def count(self, trial: Trial, result: Reply | Failure, lost_attempts: int) -> None:
+    def count(self, trial: Sent, result: Reply | Failure, lost_attempts: int) -> None:
         """Count what an outcome has spent; attempts without an answer at their worst case."""
         self.spent += self.worst(trial) * lost_attempts
         if isinstance(result, Failure):

@@ -12,28 +12,17 @@ from typing import Any
 import click
 
 from needle.budget import parse_budget
-from needle.config import Recipe, draw_needles, load_needle_source, read_recipe
+from needle.config import Recipe, read_recipe
 from needle.drawing import draw_run
-from needle.errors import NeedleError, UsageError
+from needle.errors import NeedleError, UsageError, known
 from needle.models import find_model
-from needle.outcomes import is_settled, read_result, settle_states
+from needle.outcomes import is_settled, settle_states
 from needle.prepare import Prepared, prepare, prepare_again
 from needle.progress import LiveWatch, PlainWatch
 from needle.runner import Ending, carry_out
-from needle.scoring import KEYWORD, score_keyword
-from needle.store import (
-    OUTCOMES,
-    create_run,
-    find_run,
-    load_run,
-    own_run,
-    read_lines,
-    read_scores,
-    score_line,
-    write_scores,
-)
+from needle.store import OUTCOMES, create_run, find_run, load_run, own_run, read_lines
 from needle.summary import describe_plan, describe_recall
-from needle.types import Heatmap, Language, Model, Needle, Run
+from needle.types import Heatmap, Language, Model
 
 DONE, SOME_FAILED, STOPPED, INTERRUPTED = 0, 1, 3, 130
 
@@ -159,7 +148,7 @@ def _carry_out(
     model = prepared.run.model
     cap = parse_budget(budget, model.price) if budget else None
     live = sys.stderr.isatty()
-    with _reachable(model, prepared.run.seed, faults) as base_url:
+    with _reachable(model, known(prepared.run.seed), faults) as base_url:
         there = replace(prepared.run, model=replace(model, base_url=base_url))
         watch = LiveWatch(there) if live else PlainWatch(there)
         with watch:
@@ -178,7 +167,7 @@ def _carry_out(
 def _reachable(model: Model, seed: int, faults: str | None) -> Iterator[str]:
     """Yield the address of a model's endpoint; the simulated one is started for the run."""
     if not model.simulated or model.base_url != find_model(model.name, None, None).base_url:
-        yield model.base_url
+        yield known(model.base_url)
         return
     from needle.simulator import running
 
@@ -204,7 +193,7 @@ def _finish(folder: Path, ending: Ending) -> int:
     early = ending.interrupted or ending.stopped is not None
     if ending.replies or ending.failures:
         try:
-            _print_drawn(*draw_run(folder))
+            print_drawn(*draw_run(folder))
         except NeedleError as error:
             if not early:
                 raise
@@ -225,7 +214,7 @@ def _finish(folder: Path, ending: Ending) -> int:
     return DONE
 
 
-def _print_drawn(
+def print_drawn(
     drawn: list[Path], heatmaps: list[Heatmap], labels: Language | None = None
 ) -> None:
     from needle.fonts import chinese_font_advice
@@ -256,54 +245,13 @@ def show_plans(config: Path | None, said: Mapping[str, Any], as_json: bool) -> i
     return DONE
 
 
-def score_again(folder: Path, needle: str | None) -> int:
-    """Score every stored outcome anew, without a call; only what changed is appended."""
-    run = load_run(folder)
-    needles = run.needles
-    if needle:
-        needles = _needles_now(run, needle)
-    with own_run(folder):
-        known = read_scores(folder)
-        fresh = []
-        for trial, line in settle_states(read_lines(folder / OUTCOMES)).items():
-            asked = needles[line["task"]][line["language"]][line["replicate"]]
-            score = score_keyword(trial, asked, read_result(line))
-            if known.get((trial, KEYWORD)) != score_line(score):
-                fresh.append(score)
-        write_scores(folder, fresh)
-        click.echo(f"{len(fresh)} scores changed", err=True)
-        drawn, heatmaps = draw_run(folder)
-    _print_drawn(drawn, heatmaps)
-    return DONE
-
-
-def _needles_now(run: Run, needle: str) -> dict[str, dict[Language, tuple[Needle, ...]]]:
-    """Return a run's needles with the accepted answers that their file has now."""
-    source = load_needle_source(needle)
-    if source.task not in run.needles:
-        raise UsageError(
-            f"{needle} is of the task {source.task}, which {run.run_id} did not ask (--needle)"
-        )
-    needles: dict[Language, tuple[Needle, ...]] = {}
-    for language in run.languages:
-        now = draw_needles(source, language, run.seed, run.replicates)
-        for before, after in zip(run.needles[source.task][language], now, strict=True):
-            if (before.facts, before.question) != (after.facts, after.question):
-                raise UsageError(
-                    f"{needle} asks something else than {run.run_id} did (--needle): "
-                    f"only its answers may differ"
-                )
-        needles[language] = now
-    return {**run.needles, source.task: needles}
-
-
-def draw_again(folders: tuple[Path, ...], labels: str | None) -> int:
-    """Draw the figures of run folders anew."""
+def draw_again(folders: tuple[Path, ...], labels: str | None, scorer: str | None) -> int:
+    """Draw the figures of run folders anew, by their primary scorer or the one named."""
     for folder in folders:
         load_run(folder)
         language: Language | None = "zh" if labels == "zh" else "en" if labels == "en" else None
-        drawn, heatmaps = draw_run(folder, language)
-        _print_drawn(drawn, heatmaps, language)
+        drawn, heatmaps = draw_run(folder, language, scorer)
+        print_drawn(drawn, heatmaps, language)
     return DONE
 
 

@@ -266,6 +266,11 @@ def repeats_needles(source: NeedleSource, replicates: int) -> bool:
     return count_draws(source) < replicates
 
 
+def list_needles() -> tuple[str, ...]:
+    """Return the names of the needles that ship with needle."""
+    return _names("needles")
+
+
 @functools.cache
 def _names(kind: str) -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in shipped("configs", kind).glob("*.yaml")))

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from needle.errors import known
 from needle.failures import classify_status, may_be_charged, may_pass, read_wait, redact
 from needle.types import Asked, Failure, Message, Model, Reply
 
@@ -57,7 +58,7 @@ def open_client(
 
     timeout = httpx2.Timeout(timeout_s, connect=min(_CONNECT_S, timeout_s))
     limits = httpx2.Limits(max_connections=None, max_keepalive_connections=64)
-    local = httpx2.URL(model.base_url).host in ("127.0.0.1", "localhost", "::1")
+    local = httpx2.URL(known(model.base_url)).host in ("127.0.0.1", "localhost", "::1")
     return AsyncOpenAI(
         api_key=key or "none",
         base_url=model.base_url,

@@ -6,7 +6,9 @@ from typing import Literal
 
 from needle.cells import UNSCORED
 from needle.grid import format_length
-from needle.types import Cell, Heatmap, Language, Verdict
+from needle.types import UNKNOWN, Cell, Heatmap, Language, Verdict
+
+_MOST_FILES = 3  # that a footer names
 
 _TEXT: dict[Language, dict[Language, str]] = {
     "en": {"en": "English", "zh": "Chinese"},
@@ -122,17 +124,49 @@ def _count_left_out(heatmap: Heatmap) -> list[tuple[Verdict, int]]:
     return sorted(counts, key=lambda reason: -reason[1])
 
 
+def _name_scorer(heatmap: Heatmap, language: Language) -> tuple[str, ...]:
+    """Say whose scores are drawn, where it is not keyword recall."""
+    names = {
+        "keyword": ("", ""),
+        "exact": ("scored by exact match", "按完全匹配评分"),
+        "judge": (f"scored by the judge {heatmap.judge}", f"由裁判 {heatmap.judge} 评分"),
+        "published": ("scores as published", "沿用已发表的分数"),
+    }
+    name = names[heatmap.scorer][language == "zh"]
+    return (name,) if name else ()
+
+
+def _name_origin(heatmap: Heatmap, language: Language) -> tuple[str, ...]:
+    """Say when the run was; of imported results, when they were made, and from what files."""
+    imported = heatmap.imported
+    if imported is None:
+        return (heatmap.date,)
+    chinese = language == "zh"
+    files = ("、" if chinese else ", ").join(file.name for file in imported.files)
+    if len(imported.files) > _MOST_FILES:
+        files = f"{len(imported.files):,} {'个文件' if chinese else 'files'}"
+    if chinese:
+        date = f"结果日期：{imported.date}" if imported.date else "结果日期不详"
+        return (f"导入的结果（{imported.format}）：{files}", date, f"{heatmap.date} 导入")
+    date = f"results of {imported.date}" if imported.date else "date of the results not known"
+    return (f"imported ({imported.format}) from {files}", date, f"imported on {heatmap.date}")
+
+
 def _write_english(heatmap: Heatmap, key: tuple[tuple[Mark, str], ...]) -> Labels:
     hanzi = heatmap.unit == "hanzi"
     replicates = f"{heatmap.replicates} replicates"
-    if heatmap.replicates == 1:
+    if heatmap.imported is not None:
+        replicates = f"up to {heatmap.replicates} replies a cell"
+    elif heatmap.replicates == 1:
         replicates = "1 replicate (one needle in one place of the text)"
     passes = (
         f", read {heatmap.passes:.2f} times over (longer ones: needle haystacks list)"
-        if heatmap.passes > 1
+        if heatmap.passes is not None and heatmap.passes > 1
         else ""
     )
     tokenizer = f"lengths in tokens of {heatmap.tokenizer}"
+    if heatmap.tokenizer == UNKNOWN:
+        tokenizer = "lengths as recorded (tokenizer not known)"
     if hanzi:
         tokenizer = f"lengths in Chinese characters (tokenizer {heatmap.tokenizer})"
     recall = "no scored replies, so no recall"
@@ -145,6 +179,8 @@ def _write_english(heatmap: Heatmap, key: tuple[tuple[Mark, str], ...]) -> Label
         parts = ", ".join(f"{count:,} {verdict.replace('_', ' ')}" for verdict, count in reasons)
         left_out = f"{sum(count for _, count in reasons):,} left out: {parts}"
     task = () if heatmap.task == "single" else (f"task {heatmap.task}",)
+    needle = "needle not known" if heatmap.needle == UNKNOWN else f"needle {heatmap.needle}"
+    text = "haystack not known" if heatmap.haystack == UNKNOWN else f"haystack {heatmap.haystack}"
     return Labels(
         title=f'Pressure Testing {heatmap.model} via "Needle In A HayStack"',
         subtitle=(
@@ -161,11 +197,12 @@ def _write_english(heatmap: Heatmap, key: tuple[tuple[Mark, str], ...]) -> Label
             (recall, left_out, *(("simulated endpoint",) if heatmap.simulated else ())),
             (
                 *task,
-                f"needle {heatmap.needle}",
-                f"haystack {heatmap.haystack} ({_TEXT['en'][heatmap.language]}){passes}",
+                needle,
+                f"{text} ({_TEXT['en'][heatmap.language]}){passes}",
                 tokenizer,
                 replicates,
-                heatmap.date,
+                *_name_scorer(heatmap, "en"),
+                *_name_origin(heatmap, "en"),
             ),
         ),
     )
@@ -174,14 +211,18 @@ def _write_english(heatmap: Heatmap, key: tuple[tuple[Mark, str], ...]) -> Label
 def _write_chinese(heatmap: Heatmap, key: tuple[tuple[Mark, str], ...]) -> Labels:
     hanzi = heatmap.unit == "hanzi"
     replicates = f"{heatmap.replicates} 组样本"
-    if heatmap.replicates == 1:
+    if heatmap.imported is not None:
+        replicates = f"每格至多 {heatmap.replicates} 条回答"
+    elif heatmap.replicates == 1:
         replicates = "1 组样本（仅一个事实、一处文本）"
     passes = (
         f"（全文循环 {heatmap.passes:.2f} 遍；更长的文本见 needle haystacks list）"
-        if heatmap.passes > 1
+        if heatmap.passes is not None and heatmap.passes > 1
         else ""
     )
     tokenizer = f"长度按 {heatmap.tokenizer} 的 token 计"
+    if heatmap.tokenizer == UNKNOWN:
+        tokenizer = "长度依原记录（分词器不详）"
     if hanzi:
         tokenizer = f"长度按汉字计（分词器 {heatmap.tokenizer}）"
     recall = "尚无已评分的回答"
@@ -193,6 +234,8 @@ def _write_chinese(heatmap: Heatmap, key: tuple[tuple[Mark, str], ...]) -> Label
         parts = "，".join(f"{_KEY['zh'][v]} {count:,}" for v, count in reasons)
         left_out = f"{sum(count for _, count in reasons):,} 条未计入：{parts}"
     task = () if heatmap.task == "single" else (f"任务：{heatmap.task}",)
+    needle = "针：不详" if heatmap.needle == UNKNOWN else f"针：{heatmap.needle}"
+    text = "不详" if heatmap.haystack == UNKNOWN else heatmap.haystack
     return Labels(
         title=f"“大海捞针”压力测试：{heatmap.model}",
         subtitle=f"在不同上下文长度与文档深度下，让 {heatmap.model} 检索插入的事实",
@@ -207,11 +250,12 @@ def _write_chinese(heatmap: Heatmap, key: tuple[tuple[Mark, str], ...]) -> Label
             (recall, left_out, *(("模拟端点",) if heatmap.simulated else ())),
             (
                 *task,
-                f"针：{heatmap.needle}",
-                f"{_TEXT['zh'][heatmap.language]}背景文本：{heatmap.haystack}{passes}",
+                needle,
+                f"{_TEXT['zh'][heatmap.language]}背景文本：{text}{passes}",
                 tokenizer,
                 replicates,
-                heatmap.date,
+                *_name_scorer(heatmap, "zh"),
+                *_name_origin(heatmap, "zh"),
             ),
         ),
     )

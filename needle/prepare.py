@@ -15,7 +15,7 @@ from needle.config import (
     wish_grid,
 )
 from needle.corpus import find_haystacks
-from needle.errors import UsageError
+from needle.errors import UsageError, known
 from needle.grid import GridWish
 from needle.keys import digest
 from needle.models import find_model
@@ -102,9 +102,9 @@ def prepare_again(run: Run) -> Prepared:
         unit=run.unit,
         tokens=load_counting(run.tokenizer_file or run.tokenizer),
         hanzi=HANZI,
-        seed=run.seed,
+        seed=known(run.seed),
         temperature=run.temperature,
-        reply_tokens=run.reply_tokens,
+        reply_tokens=known(run.reply_tokens),
     )
     return Prepared(run, make_plan(settings, materials), haystacks, _notes(run))
 
@@ -160,7 +160,7 @@ def _notes(run: Run) -> tuple[str, ...]:
         f"{note.passes:.2f} times: its text repeats, in fresh orders "
         f"(needle haystacks list shows longer ones)"
         for language, note in run.haystacks.items()
-        if note.passes > 1
+        if note.passes is not None and note.passes > 1
     ]
     if run.model.retired:
         notes.append(f"{run.model.name} is retired: {run.model.retired}")

@@ -15,12 +15,12 @@ from typing import Any, Protocol
 from needle.budget import Budget, Purse
 from needle.context import read_passage
 from needle.endpoint import Interrupted, ask, open_client, request_body
-from needle.errors import NeedleError, Stopped, StoreError
+from needle.errors import NeedleError, Stopped, StoreError, known
 from needle.failures import same_refusal
 from needle.outcomes import count_lost, is_reply, is_settled, read_result, settle_states, write_line
 from needle.prepare import Prepared
 from needle.prompts import build_messages
-from needle.scoring import score_keyword
+from needle.scoring import score_outcome
 from needle.store import (
     OUTCOMES,
     SCORES,
@@ -145,23 +145,22 @@ async def _carry_out(
         lines = list(read_lines(folder / OUTCOMES))
         states = settle_states(lines)
         todo = [t for t in plan.trials if not is_settled(states.get(t.key), again_permanent)]
-        known = _score_known(plan.trials, states, folder, scores)
-        purse = Purse(budget, run.model.price, run.reply_tokens)
+        before = _score_stored(prepared, states, folder, scores)
+        purse = Purse(budget, run.model.price, known(run.reply_tokens))
         by_key = {trial.key: trial for trial in plan.trials}
         for line in lines:
             if line["trial"] in by_key:
                 purse.count(by_key[line["trial"]], read_result(line), count_lost(line))
         stop = _Stop()
-        client = open_client(run.model, key, run.timeout_s)
+        client = open_client(run.model, key, known(run.timeout_s))
 
         async def ask_model(messages: Sequence[Message], lost: Callable[[], None]) -> Asked:
-            body = request_body(run.model, messages, run.temperature, run.reply_tokens)
+            body = request_body(run.model, messages, run.temperature, known(run.reply_tokens))
             return await ask(client, body, key, sleep=stop.sleep, lost=lost)
 
         asking = {trial.key for trial in todo}
-        before = [(trial, score) for trial, score in known if trial.key not in asking]
-        watch.begin(todo, before)
-        workers = max(1, min(concurrency or run.concurrency, len(todo)))
+        watch.begin(todo, [(trial, score) for trial, score in before if trial.key not in asking])
+        workers = max(1, min(concurrency or known(run.concurrency), len(todo)))
         work = _Work(
             prepared=prepared,
             folder=folder,
@@ -272,12 +271,12 @@ class _Work:
         except StoreError as error:
             self.stop.because(error)
             return
-        score = score_keyword(trial.key, trial.needle, asked.result)
+        scores = score_outcome(self.prepared.run.scorers, trial.key, trial.needle, asked.result)
         with suppress(StoreError):  # scores are made anew from the outcomes
-            self.scores.append(score_line(score), sync=False)
+            self.scores.append(*map(score_line, scores), sync=False)
         failure = asked.result if isinstance(asked.result, Failure) else None
         self.stop.look_at(failure, trial.model)
-        self.watch.show(trial, asked, score, line["cost"])
+        self.watch.show(trial, asked, scores[0], line["cost"])
 
 
 def passage_reader(prepared: Prepared) -> Callable[[Trial], str]:
@@ -295,21 +294,22 @@ def passage_reader(prepared: Prepared) -> Callable[[Trial], str]:
     return lambda trial: read(trial.language, trial.haystack_offset)
 
 
-def _score_known(
-    trials: Sequence[Trial], states: Mapping[str, Mapping[str, Any]], folder: Path, scores: Log
+def _score_stored(
+    prepared: Prepared, states: Mapping[str, Mapping[str, Any]], folder: Path, scores: Log
 ) -> list[tuple[Trial, Score]]:
     """Score what is stored; write down what was not when the process ended."""
     written = read_scores(folder)
-    known = []
-    for trial in trials:
+    stored = []
+    for trial in prepared.plan.trials:
         line = states.get(trial.key)
         if line is None:
             continue
-        score = score_keyword(trial.key, trial.needle, read_result(line))
-        known.append((trial, score))
-        if written.get((trial.key, score.scorer)) != score_line(score):
-            scores.append(score_line(score), sync=False)
-    return known
+        fresh = score_outcome(prepared.run.scorers, trial.key, trial.needle, read_result(line))
+        stored.append((trial, fresh[0]))
+        for score in fresh:
+            if written.get((trial.key, score.scorer)) != score_line(score):
+                scores.append(score_line(score), sync=False)
+    return stored
 
 
 def _conclude(trials: Sequence[Trial], folder: Path, stop: _Stop) -> Ending:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from needle.errors import known
 from needle.grid import format_length
 from needle.money import cost
 from needle.prepare import Prepared
@@ -14,11 +15,12 @@ def plan_record(prepared: Prepared) -> dict[str, Any]:
     """Return a plan's figures: trials, tokens (ours), and the most that they can cost."""
     run, trials = prepared.run, prepared.plan.trials
     sent = sum(trial.prompt_tokens for trial in trials)
-    reply = run.reply_tokens * len(trials)
+    reply_tokens = known(run.reply_tokens)
+    reply = reply_tokens * len(trials)
     price = run.model.price
     money = None
     if price is not None:
-        amount = sum(cost(price, trial.prompt_tokens, run.reply_tokens) for trial in trials)
+        amount = sum(cost(price, trial.prompt_tokens, reply_tokens) for trial in trials)
         money = {"at_most": round(amount, 4), "currency": price.currency}
     return {
         "model": run.model.name,
@@ -81,7 +83,10 @@ def describe_recall(heatmap: Heatmap) -> str:
     recall = "no scored reply" if heatmap.recall is None else f"recall {heatmap.recall:.1%}"
     left = ", ".join(f"{count} {verdict}" for verdict, count in heatmap.left_out.items())
     simulated = " (simulated endpoint)" if heatmap.simulated else ""
+    if heatmap.imported is not None:
+        simulated = f" (imported, {heatmap.imported.format})"
+    scorer = "" if heatmap.scorer == "keyword" else f" by {heatmap.judge or heatmap.scorer}"
     return (
-        f"{heatmap.model} {_LANGUAGE[heatmap.language]}{simulated}: {recall} of "
+        f"{heatmap.model} {_LANGUAGE[heatmap.language]}{simulated}: {recall}{scorer} of "
         f"{heatmap.scored} scored replies; left out: {left or 'none'}"
     )

@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from needle.origins import Imported
+
 Language = Literal["en", "zh"]
 LANGUAGES: tuple[Language, ...] = ("en", "zh")
 
@@ -21,6 +23,9 @@ VERDICTS: tuple[Verdict, ...] = (
     "failed",
     "not_run",
 )
+
+UNKNOWN = "unknown"
+"""What run.yaml and outcomes say where an imported result does not."""
 
 STRICT = {"extra": "forbid"}
 """What pydantic is told about every record that is read from a YAML file."""
@@ -118,8 +123,9 @@ class Limits:
 class Model:
     """A model as the catalogue knows it: where it is, and what it takes.
 
-    ``window`` is in the vendor's tokens, prompt and reply together, ``window_characters`` in
-    characters of the prompt; None where not known. ``extra`` is what else stands in the
+    ``base_url`` is None in an imported run, where it is not known. ``window`` is in the
+    vendor's tokens, prompt and reply together, ``window_characters`` in characters of the
+    prompt; None where not known. ``extra`` is what else stands in the
     request's body, such as what turns thinking off. ``errors`` are texts by which the vendor
     says a kind of failure. ``estimate_path`` is where it counts a prompt's tokens.
     ``params`` are a self-hosted model's parameters, by which its use of cards is reckoned.
@@ -127,7 +133,7 @@ class Model:
 
     name: str
     vendor: str
-    base_url: str
+    base_url: str | None
     key_variable: str | None
     window: int | None = None
     window_characters: int | None = None
@@ -153,7 +159,7 @@ class Model:
     @property
     def endpoint(self) -> str:
         """The endpoint as keys and run folders name it: the simulated one has no fixed port."""
-        return "sim" if self.simulated else self.base_url
+        return "sim" if self.simulated else self.base_url or UNKNOWN
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,12 +234,15 @@ class Plan:
 
 @dataclass(frozen=True)
 class HaystackNote:
-    """What run.yaml keeps of a haystack: enough to find it again and see that it is the same."""
+    """What run.yaml keeps of a haystack: enough to find it again and see that it is the same.
+
+    ``sha256`` and ``passes`` are None where they are not known: those of an imported run.
+    """
 
     name: str
-    sha256: str
+    sha256: str | None
     source: str
-    passes: float
+    passes: float | None
 
     __pydantic_config__ = STRICT
 
@@ -242,7 +251,9 @@ class HaystackNote:
 class Run:
     """A run's resolved configuration: all that shapes its requests, figures and name.
 
-    ``needles`` are by task and language, one for each replicate.
+    ``needles`` are by task and language, one for each replicate. ``scorers`` are those asked
+    for, the primary one first; ``judge`` is the model that judges, if one does. What only a
+    run of needle's own knows (seed, budgets of tokens and time) is None in an imported one.
     """
 
     run_id: str
@@ -256,12 +267,12 @@ class Run:
     tokenizer: str
     tokenizer_file: str | None
     ratio: float | None
-    seed: int
+    seed: int | None
     replicates: int
     temperature: float | None
-    reply_tokens: int
-    concurrency: int
-    timeout_s: float
+    reply_tokens: int | None
+    concurrency: int | None
+    timeout_s: float | None
     haystacks: dict[Language, HaystackNote]
     templates: dict[Language, Template]
     needles: dict[str, dict[Language, tuple[Needle, ...]]]
@@ -269,6 +280,9 @@ class Run:
     trials: int
     primary_scorer: str
     versions: dict[str, str]
+    scorers: tuple[str, ...] = ("keyword",)
+    judge: Model | None = None
+    imported: Imported | None = None
 
     __pydantic_config__ = STRICT
 
@@ -322,7 +336,11 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """One scorer's word on one trial: 0-1 or null, and the verdict."""
+    """One scorer's word on one trial: 0-1 or null, and the verdict.
+
+    ``extra`` is what a judge's line holds beside: its model, cost, failure, and the sha256
+    of what it was asked.
+    """
 
     trial: str
     scorer: str
@@ -353,7 +371,8 @@ class Heatmap:
 
     ``recall`` is the mean over all scored replies; ``scored`` their number; ``left_out``
     counts the trials without a score by verdict. ``passes`` is how often the longest
-    context reads through its haystack. ``date`` is that of the run.
+    context reads through its haystack, None where not known. ``date`` is that of the run.
+    ``scorer`` is whose scores are drawn, with its model's name where it is a judge.
     """
 
     model: str
@@ -370,5 +389,8 @@ class Heatmap:
     recall: float | None
     scored: int
     left_out: dict[Verdict, int]
-    passes: float
+    passes: float | None
     simulated: bool
+    scorer: str = "keyword"
+    judge: str | None = None
+    imported: Imported | None = None

@@ -1,0 +1,345 @@
+"""Judging a run's replies: each verdict is on disk before it is counted.
+
+A verdict that is there is paid for once: it is asked for again only where the judge, the
+rubric, the needle or the reply has changed, or where the judge gave no grade.
+"""
+
+import asyncio
+import signal
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from needle.budget import TOKENS, Budget, Purse
+from needle.endpoint import Interrupted, ask, open_client, request_body
+from needle.errors import NeedleError, Stopped, StoreError, UsageError
+from needle.failures import same_refusal
+from needle.judge import (
+    Rubric,
+    build_judge_messages,
+    mark_graded,
+    name_request,
+    read_grade,
+)
+from needle.models import find_model
+from needle.money import cost
+from needle.outcomes import is_recorded, read_result
+from needle.scoring import JUDGE, Mark, make_score, take_reply
+from needle.store import SCORES, Log, read_lines, score_line
+from needle.tokens import load_counting
+from needle.types import Asked, Failure, Language, Message, Model, Needle, Reply, Score
+
+JUDGE_TOKENS = 512
+"""Tokens for a judge's reply, where its preset asks for fewer: a grade and a sentence."""
+REFUSALS_IN_A_ROW = 5
+_TIMEOUT_S = 300.0
+_ENCODING = "o200k_base"
+_SHOWN = 200  # characters of a judge's reply without a grade that are kept
+
+Tell = Callable[[Score], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One reply to be judged, and what is asked about it."""
+
+    trial: str
+    language: Language
+    reply: Reply
+    messages: tuple[Message, ...]
+    request: str
+    prompt_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class JudgingPlan:
+    """What judging a run takes: the cases to be asked, and what needs no judge."""
+
+    judge: Model
+    cases: tuple[Case, ...]
+    settled: tuple[Score, ...]
+    standing: int
+
+    @property
+    def prompt_tokens(self) -> int:
+        """The tokens of all requests, in needle's own count."""
+        return sum(case.prompt_tokens for case in self.cases)
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """How judging ended: replies graded, judge's failures, replies left, and why it stopped."""
+
+    graded: int
+    failed: int
+    left: int
+    stopped: NeedleError | None
+    interrupted: bool
+
+
+def find_judge(name: str, base_url: str | None, date: str) -> Model:
+    """Return the model that judges; raise UsageError for one that can't."""
+    judge = find_model(name, base_url, None, date)
+    if judge.simulated:
+        raise UsageError(f"{name} is simulated and can't judge (--judge-model): name a real model")
+    return replace(judge, reply_tokens=max(judge.reply_tokens, JUDGE_TOKENS))
+
+
+def plan_judging(
+    judge: Model,
+    rubrics: Mapping[Language, Rubric],
+    needles: Mapping[str, Mapping[Language, Sequence[Needle]]],
+    states: Mapping[str, Mapping[str, Any]],
+    known: Mapping[tuple[str, str], Mapping[str, Any]],
+) -> JudgingPlan:
+    """Find what is to be asked: every complete reply whose verdict is not there or is stale."""
+    count = load_counting(_ENCODING).count
+    cases, settled, standing = [], [], 0
+    for trial, line in states.items():
+        needle = needles[line["task"]][line["language"]][line["replicate"]]
+        if not is_recorded(line) or not needle.answers:
+            continue
+        verdict = known.get((trial, JUDGE), {})
+        reply = take_reply(read_result(line))
+        if not isinstance(reply, Mark) and not reply.response.strip():
+            reply = Mark(0.0, "missed", "the reply is empty")
+        if isinstance(reply, Mark):
+            score = _write(trial, reply, model=None)
+            if verdict != score_line(score):
+                settled.append(score)
+            continue
+        messages = build_judge_messages(rubrics[line["language"]], needle, reply.response)
+        request = name_request(judge, judge.reply_tokens, messages)
+        if verdict.get("request") == request and verdict.get("failure") is None:
+            standing += 1
+            continue
+        size = sum(count(message["content"]) for message in messages)
+        cases.append(Case(trial, line["language"], reply, tuple(messages), request, size))
+    return JudgingPlan(judge, tuple(cases), tuple(settled), standing)
+
+
+def _write(
+    trial: str,
+    mark: Mark,
+    model: str | None,
+    request: str | None = None,
+    tokens: int = 0,
+    spent: Mapping[str, Any] | None = None,
+    failure: Mapping[str, Any] | None = None,
+) -> Score:
+    """Return a judge's score, with all fields of its line."""
+    extra: dict[str, object] = {
+        "model": model,
+        "cost": spent,
+        "failure": failure,
+        "request": request,
+        "tokens": tokens,
+    }
+    return replace(make_score(trial, JUDGE, mark), extra=extra)
+
+
+def judge_replies(
+    plan: JudgingPlan,
+    folder: Path,
+    key: str | None,
+    budget: Budget | None = None,
+    concurrency: int | None = None,
+    tell: Tell = lambda _: None,
+) -> Judged:
+    """Ask the judge about every case, and write each verdict as it comes.
+
+    Raises StoreError where a verdict can't be written. ``budget`` covers what has been spent
+    on this run's verdicts before.
+    """
+    return asyncio.run(_judge_replies(plan, folder, key, budget, concurrency, tell))
+
+
+async def _judge_replies(
+    plan: JudgingPlan,
+    folder: Path,
+    key: str | None,
+    budget: Budget | None,
+    concurrency: int | None,
+    tell: Tell,
+) -> Judged:
+    purse = Purse(budget, plan.judge.price, plan.judge.reply_tokens)
+    purse.spent = count_spent(folder, budget)
+    with closing(Log(folder / SCORES)) as scores:
+        scores.append(*map(score_line, plan.settled), sync=False)
+        bench = _Bench(plan, scores, purse, tell, key)
+        workers = max(1, min(concurrency or plan.judge.concurrency, len(plan.cases)))
+        client = open_client(plan.judge, key, _TIMEOUT_S)
+        try:
+            with _stopping(bench):
+                await asyncio.gather(*(bench.judge_on(client) for _ in range(workers)))
+        finally:
+            await client.close()
+    left = len(plan.cases) - bench.graded - bench.failed
+    return Judged(bench.graded, bench.failed, left, bench.reason, bench.interrupted)
+
+
+def count_spent(folder: Path, budget: Budget | None) -> float:
+    """Return what a run's verdicts have cost so far, in the money or tokens of a budget."""
+    if budget is None:
+        return 0.0
+    lines = [line for line in read_lines(folder / SCORES) if line["scorer"] == JUDGE]
+    if budget.of == TOKENS:
+        return float(sum(line.get("tokens") or 0 for line in lines))
+    costs = [line["cost"] for line in lines if line.get("cost")]
+    return float(sum(paid["amount"] for paid in costs if paid["currency"] == budget.of))
+
+
+class _Bench:
+    """What the workers of one judging share."""
+
+    def __init__(
+        self, plan: JudgingPlan, scores: Log, purse: Purse, tell: Tell, key: str | None
+    ) -> None:
+        self.judge = plan.judge
+        self.todo: Iterator[Case] = iter(plan.cases)
+        self.scores, self.purse, self.tell, self.key = scores, purse, tell, key
+        self.stop = asyncio.Event()
+        self.reason: NeedleError | None = None
+        self.interrupted = False
+        self.graded = self.failed = 0
+        self._refusal: str | None = None
+        self._in_a_row = 0
+
+    def because(self, reason: NeedleError) -> None:
+        self.reason = self.reason or reason
+        self.stop.set()
+
+    async def sleep(self, seconds: float) -> None:
+        """Sleep between attempts, but no longer than the judging goes on."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self.stop.wait(), seconds)
+            raise Interrupted
+
+    async def judge_on(self, client: Any) -> None:
+        """Judge case after case until none is left or the judging is to stop."""
+        while not self.stop.is_set():
+            case = next(self.todo, None)
+            if case is None or not self._may_send(case):
+                return
+            with suppress(Interrupted):
+                await self._judge(client, case)
+
+    def _may_send(self, case: Case) -> bool:
+        if self.purse.allows(case):
+            return True
+        budget = self.purse.budget
+        assert budget is not None  # noqa: S101 - only a budget forbids
+        self.because(Stopped(f"the budget of {budget.amount:g} {budget.of} is used up (--budget)"))
+        return False
+
+    async def _judge(self, client: Any, case: Case) -> None:
+        reserved = [self.purse.reserve(case)]
+
+        def lost() -> None:
+            if not self._may_send(case):
+                raise Interrupted
+            reserved.append(self.purse.reserve(case))
+
+        judge = self.judge
+        body = request_body(judge, case.messages, judge.temperature, judge.reply_tokens)
+        try:
+            asked = await ask(client, body, self.key, sleep=self.sleep, lost=lost)
+        finally:
+            self.purse.release(sum(reserved))
+        self.purse.count(case, asked.result, asked.lost_attempts)
+        self._keep(case, asked)
+
+    def _keep(self, case: Case, asked: Asked) -> None:
+        """Write a verdict, then tell of it."""
+        score = score_verdict(self.judge, case, asked)
+        try:
+            self.scores.append(score_line(score))
+        except StoreError as error:
+            self.because(error)
+            return
+        if score.extra["failure"] is None:
+            self.graded += 1
+        else:
+            self.failed += 1
+        self._look_at(asked.result)
+        self.tell(score)
+
+    def _look_at(self, result: Reply | Failure) -> None:
+        """Stop where a failure would befall every case."""
+        if isinstance(result, Reply):
+            self._in_a_row = 0
+            return
+        said = f"the judge {self.judge.name} can't be asked: {result.message}"
+        if result.condemns:
+            self.because(Stopped(said))
+        refusal = same_refusal(result)
+        if refusal is None:
+            return
+        self._in_a_row = self._in_a_row + 1 if refusal == self._refusal else 1
+        self._refusal = refusal
+        if self._in_a_row >= REFUSALS_IN_A_ROW:
+            self.because(Stopped(said))
+
+
+def score_verdict(judge: Model, case: Case, asked: Asked) -> Score:
+    """Return the score of one case: its verdict, or a null score with the judge's failure."""
+    result = asked.result
+    failure: dict[str, Any] | None = None
+    mark = Mark(None, "failed", "the judge gave no grade")
+    if isinstance(result, Failure):
+        failure = {"kind": result.kind, "status": result.status, "message": result.message}
+    else:
+        graded = read_grade(result.response)
+        if graded is not None:
+            mark = mark_graded(graded, case.reply)
+        else:
+            said = " ".join(result.response.split())[:_SHOWN] or "nothing"
+            failure = {"kind": "no_grade", "status": None, "message": f"the judge said: {said}"}
+    tokens, spent = _count_tokens(judge, case, asked)
+    return _write(case.trial, mark, judge.name, case.request, tokens, spent, failure)
+
+
+def _count_tokens(judge: Model, case: Case, asked: Asked) -> tuple[int, dict[str, object] | None]:
+    """Return what a verdict took: its tokens, and its price where known.
+
+    An attempt that may have been charged without an answer counts with its whole reply.
+    """
+    result, price = asked.result, judge.price
+    sizes = [(case.prompt_tokens, judge.reply_tokens, 0)] * asked.lost_attempts
+    if isinstance(result, Reply):
+        prompt = result.endpoint_prompt_tokens
+        sizes.append(
+            (
+                case.prompt_tokens if prompt is None else prompt,
+                result.completion_tokens or 0,
+                result.cached_tokens or 0,
+            )
+        )
+    tokens = sum(prompt + reply for prompt, reply, _ in sizes)
+    if price is None:
+        return tokens, None
+    amount = sum(cost(price, prompt, reply, cached) for prompt, reply, cached in sizes)
+    return tokens, {"amount": round(amount, 9), "currency": price.currency}
+
+
+@contextmanager
+def _stopping(bench: _Bench) -> Iterator[None]:
+    """Take Ctrl-C: the first sends nothing more, and waits for what is paid for."""
+    loop = asyncio.get_running_loop()
+
+    def interrupt() -> None:
+        bench.interrupted = True
+        bench.stop.set()
+        loop.remove_signal_handler(signal.SIGINT)  # the next one ends at once
+
+    try:
+        loop.add_signal_handler(signal.SIGINT, interrupt)
+    except (NotImplementedError, ValueError, RuntimeError):
+        yield
+        return
+    try:
+        yield
+    finally:
+        loop.remove_signal_handler(signal.SIGINT)

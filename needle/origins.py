@@ -1,0 +1,29 @@
+"""Where an imported run's results are from. Frozen records."""
+
+from dataclasses import dataclass
+
+_STRICT = {"extra": "forbid"}
+
+
+@dataclass(frozen=True)
+class SourceFile:
+    """A file of imported results: its name, without its folder, and the sha256 of its bytes."""
+
+    name: str
+    sha256: str
+
+    __pydantic_config__ = _STRICT
+
+
+@dataclass(frozen=True)
+class Imported:
+    """Where an imported run's results are from.
+
+    ``date`` is when they were made (ISO 8601), None where the files do not say.
+    """
+
+    format: str
+    files: tuple[SourceFile, ...]
+    date: str | None = None
+
+    __pydantic_config__ = _STRICT
