@@ -1,7 +1,7 @@
 """A run's configuration: a YAML recipe, the command line over it, and what they resolve to."""
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -13,6 +13,7 @@ from needle.files import check_record, read_yaml, shipped
 from needle.grid import GridWish, Spacing, parse_length
 from needle.needles import NeedleSource, count_draws, draw_needle, find_unknown_marks
 from needle.prompts import CONTEXT, QUESTION
+from needle.scoring import SCORERS
 from needle.types import LANGUAGES, STRICT, Haystack, Language, Needle, Template
 
 COMMAND_LINE = "command line"
@@ -51,6 +52,10 @@ def _read_count(value: object) -> int:
     return int(str(value))
 
 
+def _read_tier(value: object) -> object:
+    return str(value) if type(value) is int else value  # YAML reads a tier's 1 as a number
+
+
 def _split(value: object) -> object:
     if isinstance(value, str):
         return tuple(part.strip() for part in value.split(",") if part.strip())
@@ -86,6 +91,28 @@ class GridRecipe:
 
 
 @dataclass(frozen=True)
+class LimitsRecipe:
+    """The user's limits at the vendor: by the name of a tier, or in figures, which come first."""
+
+    tier: Annotated[str, BeforeValidator(_read_tier)] | None = None
+    requests_a_minute: Count | None = None
+    tokens_a_minute: Length | None = None
+    tokens_a_day: Length | None = None
+
+    __pydantic_config__ = STRICT
+
+
+@dataclass(frozen=True)
+class Card:
+    """An accelerator card: its peak in TFLOPS, and the share of it that serving uses (0-1)."""
+
+    tflops: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    utilisation: Annotated[float, Field(gt=0, le=1)] = 0.3
+
+    __pydantic_config__ = STRICT
+
+
+@dataclass(frozen=True)
 class Recipe:
     """All that a recipe or the command line may say of a run. Lengths are in the run's unit."""
 
@@ -102,9 +129,16 @@ class Recipe:
     seed: int = 0
     reply_tokens: Count | None = None
     temperature: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
-    base_url: str | None = None
+    base_url: Names = ()
     window: Length | None = None
+    stream: bool | None = None
     concurrency: Count | None = None
+    limits: LimitsRecipe = field(default_factory=LimitsRecipe)
+    params: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    card: Card | None = None
+    scorer: Names = ()
+    judge_model: str | None = None
+    judge_base_url: str | None = None
     timeout_s: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 600.0
 
     __pydantic_config__ = STRICT
@@ -127,6 +161,9 @@ def read_recipe(path: Path | None, said: Mapping[str, Any]) -> Recipe:
             grid.pop(one, None)
             grid.pop(other, None)
     merged = {**from_file, **said, "grid": {**grid, **said_grid}}
+    for part in ("limits", "card"):
+        if from_file.get(part) or said.get(part):
+            merged[part] = {**(from_file.get(part) or {}), **said.get(part, {})}
     return _check(merged, str(path or COMMAND_LINE))
 
 
@@ -138,9 +175,42 @@ def _check(data: Mapping[str, Any], place: str) -> Recipe:
     for task in recipe.task:
         if task not in TASKS:
             raise UsageError(f"unknown task {task!r} ({place}: task): use {', '.join(TASKS)}")
+    check_scorers(recipe.scorer, f"{place}: scorer")
     if recipe.unit == "hanzi" and recipe.language == "en":
         raise UsageError(f"unit hanzi counts Chinese text ({place}: unit): use language zh")
     return recipe
+
+
+def choose_base_url(recipe: Recipe, model: str) -> str | None:
+    """Return the address that a recipe gives for a model: its own, else the one for all.
+
+    Raises UsageError where two are given for the same.
+    """
+    own: list[str] = []
+    common: list[str] = []
+    for text in recipe.base_url:
+        name, mark, url = text.partition("=")
+        if mark and "://" not in name:
+            own += [url] if name == model else []
+            if name not in recipe.model:
+                raise UsageError(
+                    f"--base-url {name}=... names no model of this run: use one of "
+                    f"{', '.join(recipe.model)}"
+                )
+        else:
+            common.append(text)
+    if len(own) > 1 or len(common) > 1:
+        raise UsageError(
+            f"two addresses for {model} (--base-url): give one, or MODEL=URL for each model"
+        )
+    return next(iter(own or common), None)
+
+
+def check_scorers(scorers: Sequence[str], place: str) -> None:
+    """Raise UsageError for a scorer that there is not."""
+    for scorer in scorers:
+        if scorer not in SCORERS:
+            raise UsageError(f"unknown scorer {scorer!r} ({place}): use {', '.join(SCORERS)}")
 
 
 def wish_grid(recipe: Recipe) -> GridWish:

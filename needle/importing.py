@@ -16,7 +16,7 @@ from needle.folding import fold
 from needle.foreign import Row
 from needle.keys import digest
 from needle.needles import NeedleSource, count_draws
-from needle.origins import Imported, SourceFile
+from needle.origins import HaystackNote, Imported, SourceFile
 from needle.outcomes import read_result
 from needle.results import read_results
 from needle.scoring import KEYWORD, PUBLISHED, Mark, make_score, score_outcome
@@ -25,7 +25,6 @@ from needle.types import (
     LANGUAGES,
     UNKNOWN,
     Grid,
-    HaystackNote,
     Language,
     Model,
     Needle,

@@ -5,40 +5,50 @@ rubric, the needle or the reply has changed, or where the judge gave no grade.
 """
 
 import asyncio
-import signal
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from needle.budget import TOKENS, Budget, Purse
-from needle.endpoint import Interrupted, ask, open_client, request_body
+from needle.endpoint import Interrupted, MakeBody, Turn, ask, open_client, request_body
 from needle.errors import NeedleError, Stopped, StoreError, UsageError
-from needle.failures import same_refusal
-from needle.judge import (
-    Rubric,
-    build_judge_messages,
-    mark_graded,
-    name_request,
-    read_grade,
-)
+from needle.gate import Gate
+from needle.judge import Rubric, build_judge_messages, mark_graded, name_request, read_grade
 from needle.models import find_model
 from needle.money import cost
 from needle.outcomes import is_recorded, read_result
+from needle.pace import Pace
 from needle.scoring import JUDGE, Mark, make_score, take_reply
+from needle.stopping import Stop, catch_signals
 from needle.store import SCORES, Log, read_lines, score_line
 from needle.tokens import load_counting
-from needle.types import Asked, Failure, Language, Message, Model, Needle, Reply, Score
+from needle.types import Asked, Failure, Language, Limits, Message, Model, Needle, Reply, Score
 
 JUDGE_TOKENS = 512
 """Tokens for a judge's reply, where its preset asks for fewer: a grade and a sentence."""
-REFUSALS_IN_A_ROW = 5
 _TIMEOUT_S = 300.0
 _ENCODING = "o200k_base"
 _SHOWN = 200  # characters of a judge's reply without a grade that are kept
 
-Tell = Callable[[Score], None]
+
+class JudgeWatch(Protocol):
+    """Who is told of verdicts; never before they are on disk."""
+
+    def show(self, score: Score) -> None:
+        """Be told of one verdict, or of one failure of the judge."""
+
+    def say(self, sentence: str) -> None:
+        """Be told of something that concerns the whole judging."""
+
+
+class _Quiet:
+    def show(self, score: Score) -> None:
+        pass
+
+    def say(self, sentence: str) -> None:
+        pass
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +80,17 @@ class JudgingPlan:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """How judging ended: replies graded, judge's failures, replies left, and why it stopped."""
+    """How judging ended: replies graded, judge's failures, replies left, and why it stopped.
+
+    ``spent`` is what all of the run's verdicts cost, in what the budget is of.
+    """
 
     graded: int
     failed: int
     left: int
     stopped: NeedleError | None
     interrupted: bool
+    spent: float
 
 
 def find_judge(name: str, base_url: str | None, date: str) -> Model:
@@ -85,6 +99,19 @@ def find_judge(name: str, base_url: str | None, date: str) -> Model:
     if judge.simulated:
         raise UsageError(f"{name} is simulated and can't judge (--judge-model): name a real model")
     return replace(judge, reply_tokens=max(judge.reply_tokens, JUDGE_TOKENS))
+
+
+def choose_judge(
+    scorers: Sequence[str], name: str | None, base_url: str | None, date: str
+) -> Model | None:
+    """Return the judge that scorers ask for; raise UsageError where it is not named, or idle."""
+    if JUDGE not in scorers:
+        if name or base_url:
+            raise UsageError("a judge is named but not asked (--judge-model): say --scorer judge")
+        return None
+    if not name:
+        raise UsageError("which model judges? (--judge-model): name one, such as gpt-4-turbo")
+    return find_judge(name, base_url, date)
 
 
 def plan_judging(
@@ -146,14 +173,14 @@ def judge_replies(
     key: str | None,
     budget: Budget | None = None,
     concurrency: int | None = None,
-    tell: Tell = lambda _: None,
+    watch: JudgeWatch | None = None,
 ) -> Judged:
     """Ask the judge about every case, and write each verdict as it comes.
 
     Raises StoreError where a verdict can't be written. ``budget`` covers what has been spent
     on this run's verdicts before.
     """
-    return asyncio.run(_judge_replies(plan, folder, key, budget, concurrency, tell))
+    return asyncio.run(_judge_replies(plan, folder, key, budget, concurrency, watch or _Quiet()))
 
 
 async def _judge_replies(
@@ -162,22 +189,34 @@ async def _judge_replies(
     key: str | None,
     budget: Budget | None,
     concurrency: int | None,
-    tell: Tell,
+    watch: JudgeWatch,
 ) -> Judged:
-    purse = Purse(budget, plan.judge.price, plan.judge.reply_tokens)
+    judge, stop = plan.judge, Stop()
+    purse = Purse(budget, judge.price, judge.reply_tokens)
     purse.spent = count_spent(folder, budget)
+    workers = max(1, min(concurrency or judge.concurrency, len(plan.cases)))
+    client = open_client(judge, key, _TIMEOUT_S)
     with closing(Log(folder / SCORES)) as scores:
         scores.append(*map(score_line, plan.settled), sync=False)
-        bench = _Bench(plan, scores, purse, tell, key)
-        workers = max(1, min(concurrency or plan.judge.concurrency, len(plan.cases)))
-        client = open_client(plan.judge, key, _TIMEOUT_S)
+        bench = _Bench(
+            judge=judge,
+            todo=iter(plan.cases),
+            ask_judge=lambda make_body, turn, lost: ask(
+                client, make_body, key, stop.sleep, lost=lost, turn=turn, errors=judge.errors
+            ),
+            scores=scores,
+            purse=purse,
+            gate=Gate(Pace(Limits(), workers), stop),
+            stop=stop,
+            watch=watch,
+        )
         try:
-            with _stopping(bench):
-                await asyncio.gather(*(bench.judge_on(client) for _ in range(workers)))
+            with catch_signals(stop, watch.say), suppress(asyncio.CancelledError):
+                await asyncio.gather(*(bench.judge_on() for _ in range(workers)))
         finally:
             await client.close()
     left = len(plan.cases) - bench.graded - bench.failed
-    return Judged(bench.graded, bench.failed, left, bench.reason, bench.interrupted)
+    return Judged(bench.graded, bench.failed, left, stop.reason, stop.interrupted, purse.spent)
 
 
 def count_spent(folder: Path, budget: Budget | None) -> float:
@@ -191,63 +230,49 @@ def count_spent(folder: Path, budget: Budget | None) -> float:
     return float(sum(paid["amount"] for paid in costs if paid["currency"] == budget.of))
 
 
+@dataclass(slots=True)
 class _Bench:
     """What the workers of one judging share."""
 
-    def __init__(
-        self, plan: JudgingPlan, scores: Log, purse: Purse, tell: Tell, key: str | None
-    ) -> None:
-        self.judge = plan.judge
-        self.todo: Iterator[Case] = iter(plan.cases)
-        self.scores, self.purse, self.tell, self.key = scores, purse, tell, key
-        self.stop = asyncio.Event()
-        self.reason: NeedleError | None = None
-        self.interrupted = False
-        self.graded = self.failed = 0
-        self._refusal: str | None = None
-        self._in_a_row = 0
+    judge: Model
+    todo: Iterator[Case]
+    ask_judge: Callable[[MakeBody, Turn, Callable[[], None]], Awaitable[Asked]]
+    scores: Log
+    purse: Purse
+    gate: Gate
+    stop: Stop
+    watch: JudgeWatch
+    graded: int = 0
+    failed: int = 0
 
-    def because(self, reason: NeedleError) -> None:
-        self.reason = self.reason or reason
-        self.stop.set()
-
-    async def sleep(self, seconds: float) -> None:
-        """Sleep between attempts, but no longer than the judging goes on."""
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self.stop.wait(), seconds)
-            raise Interrupted
-
-    async def judge_on(self, client: Any) -> None:
+    async def judge_on(self) -> None:
         """Judge case after case until none is left or the judging is to stop."""
-        while not self.stop.is_set():
-            case = next(self.todo, None)
-            if case is None or not self._may_send(case):
-                return
-            with suppress(Interrupted):
-                await self._judge(client, case)
+        with suppress(Interrupted):
+            while not self.stop.event.is_set():
+                case = next(self.todo, None)
+                if case is None:
+                    return
+                await self._judge(case)
 
-    def _may_send(self, case: Case) -> bool:
-        if self.purse.allows(case):
-            return True
-        budget = self.purse.budget
-        assert budget is not None  # noqa: S101 - only a budget forbids
-        self.because(Stopped(f"the budget of {budget.amount:g} {budget.of} is used up (--budget)"))
-        return False
+    def _reserve(self, case: Case) -> float:
+        """Set a request's worst case aside; raise Interrupted where the budget can't bear it."""
+        if not self.purse.allows(case):
+            self.stop.because(Stopped(f"the budget of {self.purse.budget} is used up (--budget)"))
+            raise Interrupted
+        return self.purse.reserve(case)
 
-    async def _judge(self, client: Any, case: Case) -> None:
-        reserved = [self.purse.reserve(case)]
-
-        def lost() -> None:
-            if not self._may_send(case):
-                raise Interrupted
-            reserved.append(self.purse.reserve(case))
-
+    async def _judge(self, case: Case) -> None:
+        set_aside = [self._reserve(case)]
         judge = self.judge
-        body = request_body(judge, case.messages, judge.temperature, judge.reply_tokens)
+        turn = self.gate.turn(case.prompt_tokens + judge.reply_tokens)
         try:
-            asked = await ask(client, body, self.key, sleep=self.sleep, lost=lost)
+            asked = await self.ask_judge(
+                lambda: request_body(judge, case.messages, judge.temperature, judge.reply_tokens),
+                turn,
+                lambda: set_aside.append(self._reserve(case)),
+            )
         finally:
-            self.purse.release(sum(reserved))
+            self.purse.release(sum(set_aside))
         self.purse.count(case, asked.result, asked.lost_attempts)
         self._keep(case, asked)
 
@@ -257,30 +282,15 @@ class _Bench:
         try:
             self.scores.append(score_line(score))
         except StoreError as error:
-            self.because(error)
+            self.stop.because(error)
             return
         if score.extra["failure"] is None:
             self.graded += 1
         else:
             self.failed += 1
-        self._look_at(asked.result)
-        self.tell(score)
-
-    def _look_at(self, result: Reply | Failure) -> None:
-        """Stop where a failure would befall every case."""
-        if isinstance(result, Reply):
-            self._in_a_row = 0
-            return
-        said = f"the judge {self.judge.name} can't be asked: {result.message}"
-        if result.condemns:
-            self.because(Stopped(said))
-        refusal = same_refusal(result)
-        if refusal is None:
-            return
-        self._in_a_row = self._in_a_row + 1 if refusal == self._refusal else 1
-        self._refusal = refusal
-        if self._in_a_row >= REFUSALS_IN_A_ROW:
-            self.because(Stopped(said))
+        failure = asked.result if isinstance(asked.result, Failure) else None
+        self.stop.look_at(failure, f"the judge {self.judge.name}")
+        self.watch.show(score)
 
 
 def score_verdict(judge: Model, case: Case, asked: Asked) -> Score:
@@ -322,24 +332,3 @@ def _count_tokens(judge: Model, case: Case, asked: Asked) -> tuple[int, dict[str
         return tokens, None
     amount = sum(cost(price, prompt, reply, cached) for prompt, reply, cached in sizes)
     return tokens, {"amount": round(amount, 9), "currency": price.currency}
-
-
-@contextmanager
-def _stopping(bench: _Bench) -> Iterator[None]:
-    """Take Ctrl-C: the first sends nothing more, and waits for what is paid for."""
-    loop = asyncio.get_running_loop()
-
-    def interrupt() -> None:
-        bench.interrupted = True
-        bench.stop.set()
-        loop.remove_signal_handler(signal.SIGINT)  # the next one ends at once
-
-    try:
-        loop.add_signal_handler(signal.SIGINT, interrupt)
-    except (NotImplementedError, ValueError, RuntimeError):
-        yield
-        return
-    try:
-        yield
-    finally:
-        loop.remove_signal_handler(signal.SIGINT)

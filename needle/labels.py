@@ -63,8 +63,16 @@ class Labels:
 
 def make_labels(heatmap: Heatmap, language: Language) -> Labels:
     """Write all words of a heatmap's figure in a language."""
-    key = tuple((mark, _KEY[language][mark]) for mark in find_marks(heatmap.cells))
+    words = _name_marks(heatmap, language)
+    key = tuple((mark, words[mark]) for mark in find_marks(heatmap.cells))
     return _write_chinese(heatmap, key) if language == "zh" else _write_english(heatmap, key)
+
+
+def _name_marks(heatmap: Heatmap, language: Language) -> dict[Mark, str]:
+    """Return the words for each mark; what an imported file lacks may have been run all the same."""
+    if heatmap.imported is None:
+        return _KEY[language]
+    return {**_KEY[language], "not_run": "没有结果" if language == "zh" else "no result"}
 
 
 def mark_cell(cell: Cell) -> tuple[Mark, ...]:
@@ -176,7 +184,8 @@ def _write_english(heatmap: Heatmap, key: tuple[tuple[Mark, str], ...]) -> Label
     reasons = _count_left_out(heatmap)
     left_out = "none left out"
     if reasons:
-        parts = ", ".join(f"{count:,} {verdict.replace('_', ' ')}" for verdict, count in reasons)
+        words = _name_marks(heatmap, "en")
+        parts = ", ".join(f"{count:,} {words[verdict]}" for verdict, count in reasons)
         left_out = f"{sum(count for _, count in reasons):,} left out: {parts}"
     task = () if heatmap.task == "single" else (f"task {heatmap.task}",)
     needle = "needle not known" if heatmap.needle == UNKNOWN else f"needle {heatmap.needle}"
@@ -231,7 +240,8 @@ def _write_chinese(heatmap: Heatmap, key: tuple[tuple[Mark, str], ...]) -> Label
     reasons = _count_left_out(heatmap)
     left_out = "全部计入"
     if reasons:
-        parts = "，".join(f"{_KEY['zh'][v]} {count:,}" for v, count in reasons)
+        words = _name_marks(heatmap, "zh")
+        parts = "，".join(f"{words[verdict]} {count:,}" for verdict, count in reasons)
         left_out = f"{sum(count for _, count in reasons):,} 条未计入：{parts}"
     task = () if heatmap.task == "single" else (f"任务：{heatmap.task}",)
     needle = "针：不详" if heatmap.needle == UNKNOWN else f"针：{heatmap.needle}"

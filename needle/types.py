@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from needle.origins import Imported
+from needle.origins import HaystackNote, Imported
 
 Language = Literal["en", "zh"]
 LANGUAGES: tuple[Language, ...] = ("en", "zh")
@@ -233,21 +233,6 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class HaystackNote:
-    """What run.yaml keeps of a haystack: enough to find it again and see that it is the same.
-
-    ``sha256`` and ``passes`` are None where they are not known: those of an imported run.
-    """
-
-    name: str
-    sha256: str | None
-    source: str
-    passes: float | None
-
-    __pydantic_config__ = STRICT
-
-
-@dataclass(frozen=True)
 class Run:
     """A run's resolved configuration: all that shapes its requests, figures and name.
 
@@ -280,6 +265,7 @@ class Run:
     trials: int
     primary_scorer: str
     versions: dict[str, str]
+    limits: Limits | None = None
     scorers: tuple[str, ...] = ("keyword",)
     judge: Model | None = None
     imported: Imported | None = None
@@ -317,6 +303,16 @@ class Failure:
     permanent: bool
     condemns: bool = False
     reply: Reply | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """What a vendor's headers say may still be sent, and in how many seconds it is whole again."""
+
+    requests_left: int | None = None
+    requests_reset_s: float | None = None
+    tokens_left: int | None = None
+    tokens_reset_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ import pytest
 from needle.config import load_needle_source
 from needle.corpus import DEFAULT, find_haystacks, read_folder
 from needle.files import shipped
-from needle.scoring import fold, holds
+from needle.folding import fold, holds
 from needle.tokens import count_hanzi, load_counting
 from needle.types import LANGUAGES, Haystack, Language
 

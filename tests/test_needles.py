@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from needle.config import draw_needles, load_needle_source, repeats_needles
 from needle.errors import UsageError
 from needle.needles import NeedleSource, Wording, count_draws, draw_needle, find_unknown_marks
-from needle.scoring import recall_answers, score_keyword
+from needle.scoring import mark_keyword, recall_answers
 from needle.types import LANGUAGES, Language, Needle, Reply
 
 SHIPPED = ("fictional", "san-francisco", "xiaoming")
@@ -96,7 +96,7 @@ def test_shipped_needles_answer_their_question(name: str, language: Language) ->
     """A shipped fact gives every accepted answer, its question none, and it is one sentence."""
     for needle in draw_needles(load_needle_source(name), language, 0, 40):
         fact = "".join(needle.facts)
-        assert score_keyword("t", needle, Reply(fact)).verdict == "found"
+        assert mark_keyword(needle, Reply(fact)).verdict == "found"
         assert recall_answers(needle, needle.question).share == 0
         assert "{" not in repr(needle)
         assert fact[-1] == (".。"[language == "zh"])
@@ -105,7 +105,7 @@ def test_shipped_needles_answer_their_question(name: str, language: Language) ->
         for group in needle.answers:
             for answer in group:
                 reply = Reply("; ".join((answer, *(other[0] for other in needle.answers))))
-                assert score_keyword("t", needle, reply).verdict == "found"
+                assert mark_keyword(needle, reply).verdict == "found"
 
 
 def test_another_replicates_fact_is_no_answer() -> None:
