@@ -111,7 +111,7 @@ _LABEL = (
     r"(?:score|grade|rating|mark|points?|"
     r"评分|分数|得分|打分|总分|分值|给分|评级|成绩|最终分|评为|给出|给|打)"
 )
-_NUMBER = r"(?<![\d.])(\d{1,3}(?:\.\d+)?)(?![\d]|\.\d)"
+_NUMBER = r"(?<![\d.−-])(\d{1,3}(?:\.\d+)?)(?![\d]|\.\d)"
 _CHINESE = {"一": 1, "三": 3, "五": 5, "七": 7, "十": 10}
 _THOUGHT = re.compile(r"<think(?:ing)?>.*?(?:</think(?:ing)?>|\Z)", re.DOTALL | re.IGNORECASE)
 _SCALE_NAMED = re.compile(  # the scale itself, which is no grade
