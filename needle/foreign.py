@@ -44,7 +44,7 @@ class Row:
     model: str | None = None
     task: str = "single"
     language: Language | None = None
-    actual_depths: tuple[float, ...] = ()
+    actual_depths: tuple[float | None, ...] = ()
     facts: tuple[str, ...] = ()
     question: str = ""
     answers: tuple[tuple[str, ...], ...] = ()
@@ -100,7 +100,7 @@ def read_kamradt_v2(record: Record) -> Row:
         depth_percent=_read_depth(record.get("target_depth_percent")),
         model=_text(record.get("model_id")),
         task=_TASKS_V2.get(str(record.get("task_type")), str(record.get("task_type") or "single")),
-        actual_depths=tuple(_read_depth(p.get("actual_depth_percent")) for p in placements),
+        actual_depths=tuple(_number_or_none(p.get("actual_depth_percent")) for p in placements),
         facts=tuple(str(p.get("text", "")).strip() for p in placements),
         question=_text(record.get("prompt_question")) or "",
         answers=tuple((str(answer),) for answer in wanted if answer),

@@ -24,6 +24,7 @@ MARKS = ("{question}", "{facts}", "{answers}", "{fence}", "{reply}")
 LOWEST, HIGHEST = SCALE[0], SCALE[-1]
 
 _PARTIAL = 5
+_NOT_RECORDED: dict[Language, str] = {"en": "(not recorded)", "zh": "（没有记录）"}
 _REASON_LENGTH = 300  # characters of a judge's reason that are kept
 
 
@@ -63,8 +64,8 @@ def build_judge_messages(rubric: Rubric, needle: Needle, response: str) -> list[
     """Build what a judge is asked about one reply. Marks within the texts filled in are text."""
     joined = "；" if rubric.language == "zh" else "; "
     fill = {
-        "{question}": needle.question,
-        "{facts}": " ".join(fact.strip() for fact in needle.facts),
+        "{question}": needle.question or _NOT_RECORDED[rubric.language],
+        "{facts}": " ".join(f.strip() for f in needle.facts) or _NOT_RECORDED[rubric.language],
         "{answers}": joined.join(group[0] for group in needle.answers),
         "{fence}": make_fence(response),
         "{reply}": response,

@@ -69,7 +69,7 @@ def make_labels(heatmap: Heatmap, language: Language) -> Labels:
 
 
 def _name_marks(heatmap: Heatmap, language: Language) -> dict[Mark, str]:
-    """Return the words for each mark; what an imported file lacks may have been run all the same."""
+    """Return the words for each mark; what an imported file lacks may still have been run."""
     if heatmap.imported is None:
         return _KEY[language]
     return {**_KEY[language], "not_run": "没有结果" if language == "zh" else "no result"}

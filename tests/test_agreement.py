@@ -1,6 +1,7 @@
 """Agreement of two scorers: Cohen's kappa, and an interval that covers what it says."""
 
 import random
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -76,7 +77,7 @@ def test_scores_are_compared_at_a_half() -> None:
 def test_only_what_both_scored_is_compared() -> None:
     """A reply that one scorer has no score of is left out; languages are apart."""
     states = {trial: {"language": "en"} for trial in "abc"} | {"d": {"language": "zh"}}
-    scores = {
+    scores: dict[tuple[str, str], dict[str, Any]] = {
         ("a", "keyword"): {"score": 1.0},
         ("a", "judge"): {"score": 1.0},
         ("b", "keyword"): {"score": 0.0},

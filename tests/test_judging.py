@@ -322,8 +322,8 @@ def test_a_run_asks_its_judge_at_its_end(
     """``needle run --scorer judge`` judges once all replies are there; resume goes on with it."""
     monkeypatch.setenv("OPENAI_API_KEY", JUDGE_KEY)
     serve(server, lambda _: "no grade")
-    judge = ("--scorer", "judge,exact", "--judge-model", "judge")
-    judge += ("--judge-base-url", server.base_url)
+    judge = ["--scorer", "judge,exact", "--judge-model", "judge"]
+    judge += ["--judge-base-url", server.base_url]
     ended = call(*run_said(server), *judge)
     assert ended.status == 1
     folder = only_folder(Path("runs"))
