@@ -46,7 +46,7 @@ def count_agreement(both: int, first_only: int, second_only: int, neither: int) 
     The interval is Wilson's for the share of agreement, carried over to kappa with the
     agreement by chance held fixed. The usual standard error (Fleiss, Cohen and Everitt 1969)
     gives an interval of no width where scorers agree on everything, and covers a kappa of
-    0.98 in 7 to 92 of 100 samples of 40 to 650 replies; this one in 92 to 97
+    0.98 in 7 to 92 of 100 samples of 40 to 650 replies; this one in 92 to 98
     (docs/scoring.md).
     """
     count = both + first_only + second_only + neither

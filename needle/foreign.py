@@ -124,8 +124,8 @@ def read_evalscope_review(
 ) -> Row:
     """Read a line of EvalScope's reviews, with the line of its predictions if there is one.
 
-    A judge's value is its grade over 10; where its judge gave no legal grade EvalScope 1.0
-    to 1.13 write 0, which is no grade of the scale, so that score is null here.
+    A judge's value is its grade over 10. Where its judge gave no legal grade EvalScope once
+    wrote 0, which is no grade of the scale, so that score is null here; newer ones say it.
     """
     sample = _part(record, "sample_score")
     score, metadata = _part(sample, "score"), _part(sample, "sample_metadata")

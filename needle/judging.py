@@ -110,7 +110,7 @@ def choose_judge(
             raise UsageError("a judge is named but not asked (--judge-model): say --scorer judge")
         return None
     if not name:
-        raise UsageError("which model judges? (--judge-model): name one, such as gpt-4-turbo")
+        raise UsageError("which model judges? (--judge-model): needle models lists those known")
     return find_judge(name, base_url, date)
 
 

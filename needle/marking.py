@@ -79,7 +79,7 @@ def name_scorers(run: Run, asked: Sequence[str], judge: Model | None) -> Run:
 def plan_run_judging(folder: Path, run: Run, needles: Needles) -> JudgingPlan:
     """Plan the judging of a run's replies by its judge."""
     if run.judge is None:
-        raise UsageError("which model judges? (--judge-model): name one, such as gpt-4-turbo")
+        raise UsageError("which model judges? (--judge-model): needle models lists those known")
     states = settle_states(read_lines(folder / OUTCOMES))
     return plan_judging(run.judge, load_rubrics(), needles, states, read_scores(folder))
 
