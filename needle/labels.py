@@ -133,15 +133,16 @@ def _count_left_out(heatmap: Heatmap) -> list[tuple[Verdict, int]]:
 
 
 def _name_scorer(heatmap: Heatmap, language: Language) -> tuple[str, ...]:
-    """Say whose scores are drawn, where it is not keyword recall."""
+    """Say whose scores are drawn, where it is not what figures of needle's own runs show."""
     names = {
-        "keyword": ("", ""),
+        "keyword": ("scored by keyword recall", "按关键词召回评分"),
         "exact": ("scored by exact match", "按完全匹配评分"),
         "judge": (f"scored by the judge {heatmap.judge}", f"由裁判 {heatmap.judge} 评分"),
         "published": ("scores as published", "沿用已发表的分数"),
     }
-    name = names[heatmap.scorer][language == "zh"]
-    return (name,) if name else ()
+    if heatmap.scorer == "keyword" and heatmap.imported is None:
+        return ()
+    return (names[heatmap.scorer][language == "zh"],)
 
 
 def _name_origin(heatmap: Heatmap, language: Language) -> tuple[str, ...]:

@@ -82,7 +82,7 @@ def _read_records(path: Path) -> Iterator[tuple[Mapping[str, Any], str]]:
 def _parse(text: str, place: str, whole: bool = False) -> Any:
     """Parse JSON; None where a whole file is JSON lines instead."""
     try:
-        return json.loads(text)
+        return _mend(json.loads(text)) if "\\ud" in text.lower() else json.loads(text)
     except RecursionError as error:
         raise UsageError(f"not JSON: nested too deeply ({place})") from error
     except json.JSONDecodeError as error:
@@ -90,6 +90,17 @@ def _parse(text: str, place: str, whole: bool = False) -> Any:
             return None
         where = f"{place}:{error.lineno}" if whole else place
         raise UsageError(f"not JSON: {error.msg.lower()} ({where})") from error
+
+
+def _mend(data: Any) -> Any:
+    """Replace half surrogate pairs, which JSON can hold and no file or scorer can."""
+    if isinstance(data, str):
+        return data.encode(errors="replace").decode()
+    if isinstance(data, list):
+        return [_mend(part) for part in data]
+    if isinstance(data, dict):
+        return {_mend(key): _mend(value) for key, value in data.items()}
+    return data
 
 
 def _check_record(record: object, place: str) -> tuple[Mapping[str, Any], str]:

@@ -343,6 +343,16 @@ def test_a_chinese_needle_is_told_by_itself(bring: Any, alone: Path) -> None:
     assert list(collect(folder).values()) == [1.0, 1.0, 0.0]
 
 
+def test_half_a_surrogate_pair_is_replaced(bring: Any, alone: Path) -> None:
+    """An answer that no file can hold is kept as near as can be, and scored."""
+    path = alone / "a.json"
+    path.write_text(json.dumps([answered(1_000, 0, "\ud83d a sandwich, Dolores Park 😀")]))
+    folder = bring(path)
+    (line,) = read_log(folder / "outcomes.jsonl")
+    assert line["response"] == "? a sandwich, Dolores Park 😀"
+    assert collect(folder, "keyword") == {(1_000, 0.0): 1.0}
+
+
 def test_a_needle_can_be_named(bring: Any, alone: Path) -> None:
     """Answers without their needle are scored by the one that was named."""
     rows = [row(model="m", model_response="A sandwich, Dolores Park.")]

@@ -338,6 +338,26 @@ def test_a_run_asks_its_judge_at_its_end(
     assert settled["primary_scorer"] == "judge"
 
 
+def test_one_budget_is_for_requests_and_verdicts(
+    server: Server, call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The budget of a run covers its replies and its verdicts together, and is never exceeded."""
+    monkeypatch.setenv("OPENAI_API_KEY", JUDGE_KEY)
+    serve(server)
+    judge = ["--scorer", "judge", "--judge-model", "judge", "--judge-base-url", server.base_url]
+    ended = call(*run_said(server), *judge, "--budget", "17ktok")
+    assert ended.status == 3, ended.err
+    folder = only_folder(Path("runs"))
+    replies = sum(
+        line["endpoint_prompt_tokens"] + line["completion_tokens"]
+        for line in read_log(folder / "outcomes.jsonl")
+    )
+    verdicts = sum(line["tokens"] for line in last_verdicts(folder).values())
+    assert verdicts > 0
+    assert replies + verdicts <= 17_000
+    assert "is used up (--budget)" in ended.err
+
+
 def test_a_finished_run_takes_on_a_judge(server: Server, folder: Path, call: Call) -> None:
     """The same run asked for again with a judge pays for verdicts alone, and asks leave first."""
     asked = len(server.bodies)
