@@ -7,17 +7,29 @@ whether it was served.
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from needle.errors import UsageError
 from needle.money import cost
-from needle.tasks import text_language
-from needle.types import Failure, Language, Price, Reply, Trial
+from needle.types import Failure, Language, Price, Reply
 
 TOKENS = "tok"
 _WORST_RATIO: Mapping[Language, float] = {"en": 2.0, "zh": 3.2}
 """An endpoint's tokens over ours, at the most, until it has told its own: in Chinese a token a
 byte, in English twice as many as any known tokenizer has made."""
 _SAFETY = 1.1  # over the largest ratio, and the longest reply, seen
+
+
+class Sized(Protocol):
+    """What a purse knows of a request: its tokens in our tokenizer, and their language."""
+
+    @property
+    def text_language(self) -> Language:
+        """The text's language, since a vendor's count is another multiple of ours in each."""
+
+    @property
+    def prompt_tokens(self) -> int:
+        """The tokens of all message contents."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,11 +114,10 @@ class Purse:
         self._longest_reply: float = reply_tokens
         self._ratios: dict[Language, float] = {}
 
-    def worst(self, trial: Trial) -> float:
+    def worst(self, trial: Sized) -> float:
         """Return the most that one request for a trial can cost."""
-        text = text_language(trial.task, trial.language)
-        known = self._ratios.get(text)
-        ratio = known * _SAFETY if known else _WORST_RATIO[text]
+        known = self._ratios.get(trial.text_language)
+        ratio = known * _SAFETY if known else _WORST_RATIO[trial.text_language]
         return self._value(trial.prompt_tokens * ratio, self._longest_reply)
 
     def _value(self, prompt: float, reply: float) -> float:
@@ -114,13 +125,13 @@ class Purse:
             return prompt + reply
         return cost(self.price, prompt, reply)
 
-    def allows(self, trial: Trial) -> bool:
+    def allows(self, trial: Sized) -> bool:
         """Tell whether a request can be sent with the budget kept whatever comes back."""
         if self.budget is None:
             return True
         return self.spent + self.set_aside + self.worst(trial) <= self.budget.amount
 
-    def reserve(self, trial: Trial) -> float:
+    def reserve(self, trial: Sized) -> float:
         """Set a request's worst case aside; return it, to be released when it is counted."""
         worst = self.worst(trial)
         self.set_aside += worst
@@ -130,7 +141,7 @@ class Purse:
         """Take back what was set aside."""
         self.set_aside -= reserved
 
-    def count(self, trial: Trial, result: Reply | Failure, lost_attempts: int) -> None:
+    def count(self, trial: Sized, result: Reply | Failure, lost_attempts: int) -> None:
         """Count what an outcome has spent; attempts without an answer at their worst case."""
         self.spent += self.worst(trial) * lost_attempts
         reply = result.reply if isinstance(result, Failure) else result
@@ -138,7 +149,7 @@ class Purse:
             return
         prompt = reply.endpoint_prompt_tokens or trial.prompt_tokens
         ratio = prompt / trial.prompt_tokens if trial.prompt_tokens else 1.0
-        text = text_language(trial.task, trial.language)
+        text = trial.text_language
         self._ratios[text] = max(self._ratios.get(text, 1.0), ratio)
         said = self._longest_reply if reply.completion_tokens is None else reply.completion_tokens
         if said > self._longest_reply:  # reasoning that the vendor does not hold to the limit

@@ -10,6 +10,7 @@ from needle.needles import form_of
 from needle.tasks import BASE_TASKS, text_language
 from needle.types import VERDICTS, Language, Run, Verdict
 
+_NO_SCORE: Mapping[str, Any] = {"score": None, "verdict": "not_run"}
 UNSCORED: tuple[Verdict, ...] = ("truncated", "filtered", "failed", "not_run")
 
 
@@ -30,14 +31,15 @@ def join_scores(
     states: Mapping[str, Mapping[str, Any]],
     scores: Mapping[str, Mapping[str, Any]],
 ) -> list[Scored]:
-    """Join a run's outcomes with their scores by trial, for one task and language."""
+    """Join a run's outcomes with their scores by trial, for one task and language.
+
+    An outcome that the scorer has not scored yet counts as not run.
+    """
     joined = []
     for trial, line in states.items():
         if (line["task"], line["language"], line["control"]) != (task, language, None):
             continue
-        score = scores.get(trial)
-        if score is None:
-            continue
+        score = scores.get(trial, _NO_SCORE)
         joined.append(
             Scored(
                 line["replicate"],
@@ -56,7 +58,7 @@ def make_cells(
     """Make every cell of a task's grid, those not run among them.
 
     A trial that stands for several cells, since they fall on the same place, is drawn in
-    each of them.
+    each of them. Imported results were not planned here: their cells lack no replicate.
     """
     by_place = {(s.replicate, s.context_length, s.depth_percent): s for s in scored}
     drawn_as = {
@@ -71,6 +73,8 @@ def make_cells(
             for replicate in range(run.replicates):
                 drawn = drawn_as.get((replicate, length, depth), depth)
                 trials.append(by_place.get((replicate, length, drawn)))
+            if run.imported is not None:
+                trials = [trial for trial in trials if trial is not None] or [None]
             cells.append(_make_cell(length, depth, trials))
     return tuple(cells)
 
@@ -87,7 +91,12 @@ def _make_cell(length: int, depth: float, trials: list[Scored | None]) -> Cell:
 
 
 def make_heatmap(
-    run: Run, task: str, language: Language, scored: Iterable[Scored], planned: int
+    run: Run,
+    task: str,
+    language: Language,
+    scored: Iterable[Scored],
+    planned: int,
+    scorer: str = "keyword",
 ) -> Heatmap:
     """Make all that a heatmap's figure says. ``planned`` counts its trials, run or not."""
     every = tuple(scored)
@@ -95,7 +104,7 @@ def make_heatmap(
     scored = tuple(s for s in every if s.context_length in run.grid.lengths)
     scores = [s.score for s in scored if s.score is not None]
     left_out: Counter[Verdict] = Counter(s.verdict for s in scored if s.score is None)
-    left_out["not_run"] = planned - len(scored)
+    left_out["not_run"] += planned - len(scored)
     return Heatmap(
         model=run.model.name,
         task=task,
@@ -116,6 +125,9 @@ def make_heatmap(
         base=score_base(run.base_lengths, every) if task in BASE_TASKS else None,
         base_lengths=run.base_lengths,
         count=form_of(run.needles[task][language][0]).count,
+        scorer=scorer,
+        judge=run.judge.name if run.judge and scorer == "judge" else None,
+        imported=run.imported,
     )
 
 
@@ -134,3 +146,9 @@ def count_planned(run: Run, task: str, language: Language) -> int:
     """Return how many trials the cells of a task and language have."""
     merged = sum((same.task, same.language) == (task, language) for same in run.same_place)
     return len(run.grid.lengths) * len(run.grid.depths) * run.replicates - merged
+
+
+def count_recorded(run: Run, scored: Iterable[Scored]) -> int:
+    """Return how many trials an imported run has, a cell of its grid without any being one."""
+    places = [(trial.context_length, trial.depth_percent) for trial in scored]
+    return len(places) + len(run.grid.lengths) * len(run.grid.depths) - len(set(places))

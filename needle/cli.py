@@ -14,7 +14,7 @@ import click
 
 from needle import __version__
 from needle.errors import NeedleError, UsageError
-from needle.options import gather, limits_options, no_keys, run_options
+from needle.options import gather, limits_options, no_keys, run_options, scorer_options
 
 EXIT_USAGE, EXIT_STOPPED, EXIT_INTERRUPTED = 2, 3, 130
 
@@ -116,11 +116,17 @@ def prompt(**options: Any) -> int:
 @cli.command()
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option("--needle", help="Take the accepted answers from this needle's file as it is now.")
-def score(run: Path, needle: str | None) -> int:
-    """Score a run's replies anew, without a call."""
-    from needle.commands import score_again
+@scorer_options
+@click.option("--concurrency", type=click.IntRange(1), help="The judge's requests at once.")
+@click.option("--budget", help="Never spend more on judging, what is spent already included.")
+@click.option("--rate", multiple=True, help="For a budget in another currency: USD/CNY=7.1.")
+@click.option("--yes", is_flag=True, help="Don't ask before the judge is asked.")
+@no_keys
+def score(run: Path, **options: Any) -> int:
+    """Score a run's replies anew: without a call, or by a judge (--scorer judge)."""
+    from needle.rescoring import score_run
 
-    return score_again(run, needle)
+    return score_run(run, **options)
 
 
 @cli.command()
@@ -128,11 +134,14 @@ def score(run: Path, needle: str | None) -> int:
 @click.option(
     "--labels", type=click.Choice(["en", "zh"]), help="The labels' language (default the text's)."
 )
-def heatmap(runs: tuple[Path, ...], labels: str | None) -> int:
+@click.option(
+    "--scorer", help="Whose scores: keyword, exact, judge, published (default the run's)."
+)
+def heatmap(runs: tuple[Path, ...], labels: str | None, scorer: str | None) -> int:
     """Draw a run's heatmaps, PNG and SVG, into its folder."""
     from needle.commands import draw_again
 
-    return draw_again(runs, labels)
+    return draw_again(runs, labels, scorer)
 
 
 @cli.command()
@@ -146,6 +155,41 @@ def table(run: Path, form: str, output: Path | None) -> int:
     from needle.commands import print_table
 
     return print_table(run, form, output)
+
+
+@cli.command("import")
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "--format",
+    "form",
+    required=True,
+    type=click.Choice(["kamradt", "evalscope", "kamradt-v2"]),
+    help="Whose files they are.",
+)
+@click.option("--needle", help="The needle asked for, where the files do not tell its answers.")
+@click.option("--model", help="The model, where the files do not name it, or one of several.")
+@click.option("--language", type=click.Choice(["en", "zh"]), help="The text's language.")
+@click.option("--date", help="When the results were made, such as 2023-11-08.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default=Path("runs"),
+    help="The folder of run folders (default runs/).",
+)
+def import_(
+    paths: tuple[Path, ...],
+    form: str,
+    needle: str | None,
+    model: str | None,
+    language: Any,
+    date: str | None,
+    out: Path,
+) -> int:
+    """Make run folders of others' results: files, or folders of them."""
+    from needle.importing import Wish
+    from needle.intake import bring_in
+
+    return bring_in(paths, Wish(form, needle, model, language, date), out)
 
 
 @cli.command()

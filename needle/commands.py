@@ -14,11 +14,18 @@ from needle.budget import Budget, convert, parse_budget, parse_rates
 from needle.config import Card, Recipe, read_recipe
 from needle.credentials import find_key
 from needle.drawing import draw_run
-from needle.errors import NeedleError, UsageError
+from needle.errors import NeedleError, UsageError, known
 from needle.figures import Heatmap
+from needle.judging import Judged, judge_replies
+from needle.marking import (
+    describe_agreements,
+    describe_judging_ahead,
+    name_scorers,
+    plan_run_judging,
+    score_stored,
+)
 from needle.models import find_model
-from needle.needlefiles import redraw_needles
-from needle.outcomes import is_settled, read_result, settle_states
+from needle.outcomes import is_settled, settle_states
 from needle.prepare import (
     Prepared,
     choose_limits,
@@ -26,22 +33,12 @@ from needle.prepare import (
     prepare_again,
     refuse_beyond_limits,
 )
-from needle.progress import LiveWatch, PlainWatch
+from needle.progress import JudgeProgress, LiveWatch, PlainWatch
 from needle.runner import Ending, Orders, carry_out, count_spent
-from needle.scoring import KEYWORD, score_keyword
-from needle.store import (
-    OUTCOMES,
-    create_run,
-    find_run,
-    load_run,
-    own_run,
-    read_lines,
-    read_scores,
-    score_line,
-    write_scores,
-)
+from needle.scoring import KEYWORD
+from needle.store import OUTCOMES, create_run, find_run, load_run, own_run, read_lines, rewrite_run
 from needle.summary import describe_plan, describe_recall
-from needle.types import Language, Model
+from needle.types import Language, Model, Run
 
 DONE, SOME_FAILED, STOPPED, INTERRUPTED = 0, 1, 3, 130
 
@@ -73,8 +70,11 @@ def run_models(
     for prepared in ready:
         model = prepared.run.model
         find_key(model)
-        if whole is not None:
-            convert(whole, model.price, rates, model.name)
+        for asked in (model, prepared.run.judge):
+            if asked is not None and whole is not None:
+                convert(whole, asked.price, rates, asked.name)
+        if prepared.run.judge is not None:
+            find_key(prepared.run.judge)
         if faults and not model.simulated:
             raise UsageError(f"{model.name} is not simulated (--faults): use a sim/ model")
     found = [None if again else find_run(out, p.run.model.name, p.run.digest) for p in ready]
@@ -87,19 +87,60 @@ def run_models(
         model = prepared.run.model
         cap = convert(left, model.price, rates, model.name) if left is not None else None
         orders = Orders(cap, limits=prepared.run.limits, concurrency=prepared.run.concurrency)
-        ended, spent = _run_one(prepared, folder, out, orders, again, faults)
+        made, ending = _run_one(prepared, folder, out, orders, again, faults)
+        left = _spend(left, cap, ending.spent)  # one budget is for all of them together
+        judged = None
+        if _is_whole(ending):
+            judge = prepared.run.judge
+            cap = convert(left, judge.price, rates, judge.name) if judge and left else None
+            judged = _judge(made, prepared.run, cap)
+            left = _spend(left, cap, judged.spent if judged else 0.0)
+        ended = _finish(made, ending, judged)
         status = max(status, ended)
         if ended in (STOPPED, INTERRUPTED):
             break
-        if left is not None and cap is not None:  # one budget is for all of them together
-            share = 1 - spent / cap.amount if cap.amount else 0.0
-            left = Budget(max(left.amount * share, 0.0), left.of)
     return status
 
 
+def _spend(left: Budget | None, cap: Budget | None, spent: float) -> Budget | None:
+    """Return what is left of a budget; ``cap`` is the same one in what ``spent`` is in."""
+    if left is None or cap is None:
+        return left
+    share = 1 - spent / cap.amount if cap.amount else 0.0
+    return Budget(max(left.amount * share, 0.0), left.of)
+
+
+def _is_whole(ending: Ending) -> bool:
+    """Tell whether a run has come to its end, so that its replies can be judged."""
+    return ending.stopped is None and not ending.interrupted and bool(ending.replies)
+
+
+def _judge(folder: Path, asked: Run, cap: Budget | None) -> Judged | None:
+    """Judge the replies of a run that asks for it; a finished run takes on scorers asked now."""
+    run = load_run(folder)
+    if asked.scorers not in (run.scorers, (KEYWORD,)):
+        run = name_scorers(run, asked.scorers, asked.judge)
+        rewrite_run(folder, run)
+        score_stored(folder, run.scorers, run.needles)
+    if asked.judge is None or run.judge is None:
+        return None
+    with own_run(folder):
+        plan = plan_run_judging(folder, run, run.needles)
+        watch = JudgeProgress(len(plan.cases))
+        return judge_replies(plan, folder, find_key(run.judge), cap, watch=watch)
+
+
 def _to_pay(prepared: Prepared, folder: Path | None) -> bool:
-    """Tell whether a run has trials left that cost money."""
-    return not prepared.run.model.simulated and bool(_left(prepared, folder))
+    """Tell whether a run has trials left that cost money, or replies to be judged."""
+    if not prepared.run.model.simulated and _left(prepared, folder):
+        return True
+    if prepared.run.judge is None:
+        return False
+    if folder is None or _left(prepared, folder):
+        return True
+    there = load_run(folder)
+    run = name_scorers(there, prepared.run.scorers, prepared.run.judge)
+    return bool(plan_run_judging(folder, run, run.needles).cases)
 
 
 def _left(prepared: Prepared, folder: Path | None) -> int:
@@ -113,8 +154,15 @@ def _ask_leave(to_pay: list[Prepared], card: Card | None) -> None:
         raise UsageError("this sends requests that may cost money: say --yes, or give a --budget")
     for prepared in to_pay:
         click.echo(describe_plan(prepared, card), err=True)
+        _say_judging(prepared, err=True)
         _say_notes(prepared)
     click.confirm("send them?", abort=True, err=True)
+
+
+def _say_judging(prepared: Prepared, err: bool) -> None:
+    line = describe_judging_ahead(prepared)
+    if line is not None:
+        click.echo(f"  {line}", err=err)
 
 
 def _say_notes(prepared: Prepared) -> None:
@@ -129,20 +177,18 @@ def _run_one(
     orders: Orders,
     again: bool,
     faults: str | None,
-) -> tuple[int, float]:
-    """Carry out one model's run; return the exit status and what it has spent in all."""
+) -> tuple[Path, Ending]:
+    """Carry out one model's run; return its folder and how it ended."""
     if folder is not None and not _left(prepared, folder):
         click.echo(f"{folder} is finished; --again would pay for it anew", err=True)
-        ending = _settled_ending(prepared, folder, orders)
-        return _finish(folder, ending), ending.spent
+        return folder, _settled_ending(prepared, folder, orders)
     if folder is None:
         folder = create_run(out, prepared.run, again)
     else:
         click.echo(f"going on with {folder}", err=True)
     with own_run(folder):
         _say_notes(prepared)
-        ending = _carry_out(prepared, folder, orders, faults)
-        return _finish(folder, ending), ending.spent
+        return folder, _carry_out(prepared, folder, orders, faults)
 
 
 def _settled_ending(prepared: Prepared, folder: Path, orders: Orders) -> Ending:
@@ -171,19 +217,21 @@ def resume_run(
     """Go on with a run folder; return the exit status. ``said`` may hold other limits."""
     run = load_run(folder)
     find_key(run.model)
-    cap = parse_budget(budget) if budget else None
-    if cap is not None:
-        cap = convert(cap, run.model.price, parse_rates(rate), run.model.name)
+    left, rates = parse_budget(budget) if budget else None, parse_rates(rate)
+    cap = convert(left, run.model.price, rates, run.model.name) if left else None
     limits = choose_limits(read_recipe(None, said), run.model) or run.limits
     with own_run(folder):
         prepared = prepare_again(run)
-        refuse_beyond_limits(prepared.plan, run.reply_tokens, limits)
+        refuse_beyond_limits(prepared.plan, known(run.reply_tokens), limits)
         if base_url:
             moved = find_model(run.model.name, base_url, run.model.window)
             run_there = replace(run, model=replace(run.model, base_url=moved.base_url))
             prepared = replace(prepared, run=run_there)
         ending = _carry_out(prepared, folder, Orders(cap, concurrency, limits, failed))
-        return _finish(folder, ending)
+    left = _spend(left, cap, ending.spent)
+    judge = run.judge
+    cap = convert(left, judge.price, rates, judge.name) if judge and left else None
+    return _finish(folder, ending, _judge(folder, run, cap) if _is_whole(ending) else None)
 
 
 def _carry_out(
@@ -191,7 +239,7 @@ def _carry_out(
 ) -> Ending:
     model = prepared.run.model
     live = sys.stderr.isatty()
-    with reachable(model, prepared.run.seed, faults) as base_url:
+    with reachable(model, known(prepared.run.seed), faults) as base_url:
         there = replace(prepared.run, model=replace(model, base_url=base_url))
         watch = LiveWatch(there) if live else PlainWatch(there)
         with watch:
@@ -202,7 +250,7 @@ def _carry_out(
 def reachable(model: Model, seed: int, faults: str | None) -> Iterator[str]:
     """Yield the address of a model's endpoint; the simulated one is started for the run."""
     if not model.simulated or model.base_url != find_model(model.name, None, None).base_url:
-        yield model.base_url
+        yield known(model.base_url)
         return
     from needle.simulator import running
 
@@ -210,12 +258,12 @@ def reachable(model: Model, seed: int, faults: str | None) -> Iterator[str]:
         yield base_url
 
 
-def _finish(folder: Path, ending: Ending) -> int:
+def _finish(folder: Path, ending: Ending, judged: Judged | None = None) -> int:
     """Draw what there is, say how it ended, and return the exit status."""
     early = ending.interrupted or ending.stopped is not None
     if ending.replies or ending.failures:
         try:
-            _print_drawn(*draw_run(folder))
+            print_drawn(*draw_run(folder))
         except NeedleError as error:
             if not early:
                 raise
@@ -226,19 +274,35 @@ def _finish(folder: Path, ending: Ending) -> int:
         why = f"{' '.join(str(ending.stopped).split())}; " if ending.stopped else ""
         click.echo(f"needle: {why}go on with: needle resume {folder}", err=True)
         return INTERRUPTED if ending.interrupted else STOPPED
+    status = say_judged(folder, judged) if judged else DONE
     if ending.failures or ending.not_run:
         click.echo(
             f"ask the failed ones again with: needle resume {folder} "
             f"(--failed for those that can't pass by themselves, too)",
             err=True,
         )
+        return max(status, SOME_FAILED)
+    return status
+
+
+def say_judged(folder: Path, judged: Judged) -> int:
+    """Say how judging ended and how far the judge agrees; return the exit status."""
+    for line in describe_agreements(folder, load_run(folder)):
+        click.echo(line)
+    told = f"{judged.graded} verdicts, {judged.failed} failed, {judged.left} not asked"
+    click.echo(f"{folder}: {told}", err=True)
+    if judged.interrupted or judged.stopped is not None:
+        why = f"{' '.join(str(judged.stopped).split())}; " if judged.stopped else ""
+        click.echo(f"needle: {why}go on with: needle score {folder} --scorer judge", err=True)
+        return INTERRUPTED if judged.interrupted else STOPPED
+    if judged.failed:
+        click.echo(f"ask the judge again with: needle score {folder} --scorer judge", err=True)
         return SOME_FAILED
     return DONE
 
 
-def _print_drawn(
-    drawn: list[Path], heatmaps: list[Heatmap], labels: Language | None = None
-) -> None:
+def print_drawn(drawn: list[Path], heatmaps: list[Heatmap], labels: Language | None = None) -> None:
+    """Say the recall of each figure, and where the figures are."""
     from needle.fonts import chinese_font_advice
 
     for heatmap in heatmaps:
@@ -263,39 +327,19 @@ def show_plans(config: Path | None, said: Mapping[str, Any], as_json: bool) -> i
         return DONE
     for prepared in ready:
         click.echo(describe_plan(prepared, recipe.card))
+        _say_judging(prepared, err=False)
         for note in prepared.notes:
             click.echo(f"note: {note}")
     return DONE
 
 
-def score_again(folder: Path, needle: str | None) -> int:
-    """Score every stored outcome anew, without a call; only what changed is appended."""
-    run = load_run(folder)
-    needles = run.needles
-    if needle:
-        needles = redraw_needles(run, needle)
-    with own_run(folder):
-        known = read_scores(folder)
-        fresh = []
-        for trial, line in settle_states(read_lines(folder / OUTCOMES)).items():
-            asked = needles[line["task"]][line["language"]][line["replicate"]]
-            score = score_keyword(trial, asked, read_result(line))
-            if known.get((trial, KEYWORD)) != score_line(score):
-                fresh.append(score)
-        write_scores(folder, fresh)
-        click.echo(f"{len(fresh)} scores changed", err=True)
-        drawn, heatmaps = draw_run(folder)
-    _print_drawn(drawn, heatmaps)
-    return DONE
-
-
-def draw_again(folders: tuple[Path, ...], labels: str | None) -> int:
-    """Draw the figures of run folders anew."""
+def draw_again(folders: tuple[Path, ...], labels: str | None, scorer: str | None) -> int:
+    """Draw the figures of run folders anew, by their primary scorer or the one named."""
     for folder in folders:
         load_run(folder)
         language: Language | None = "zh" if labels == "zh" else "en" if labels == "en" else None
-        drawn, heatmaps = draw_run(folder, language)
-        _print_drawn(drawn, heatmaps, language)
+        drawn, heatmaps = draw_run(folder, language, scorer)
+        print_drawn(drawn, heatmaps, language)
     return DONE
 
 

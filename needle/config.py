@@ -1,6 +1,6 @@
 """A run's configuration: a YAML recipe, the command line over it, and what they resolve to."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -11,6 +11,7 @@ from needle.errors import UsageError
 from needle.files import check_record, locate, read_yaml
 from needle.grid import GridWish, Spacing, parse_length
 from needle.prompts import CONTEXT, QUESTION
+from needle.scoring import SCORERS
 from needle.tasks import FAMILIES, TASKS
 from needle.types import LANGUAGES, STRICT, Haystack, Language, Template
 
@@ -137,6 +138,9 @@ class Recipe:
     limits: LimitsRecipe = field(default_factory=LimitsRecipe)
     params: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     card: Card | None = None
+    scorer: Names = ()
+    judge_model: str | None = None
+    judge_base_url: str | None = None
     timeout_s: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 600.0
 
     __pydantic_config__ = STRICT
@@ -185,6 +189,7 @@ def _check(data: Mapping[str, Any], place: str) -> Recipe:
                 f"{family.option} must be within {family.least}-{family.most}, got {count} "
                 f"({place}: {family.option})"
             )
+    check_scorers(recipe.scorer, f"{place}: scorer")
     if recipe.unit == "hanzi" and recipe.language == "en":
         raise UsageError(f"unit hanzi counts Chinese text ({place}: unit): use language zh")
     return recipe
@@ -213,6 +218,13 @@ def choose_base_url(recipe: Recipe, model: str) -> str | None:
             f"two addresses for {model} (--base-url): give one, or MODEL=URL for each model"
         )
     return next(iter(own or common), None)
+
+
+def check_scorers(scorers: Sequence[str], place: str) -> None:
+    """Raise UsageError for a scorer that there is not."""
+    for scorer in scorers:
+        if scorer not in SCORERS:
+            raise UsageError(f"unknown scorer {scorer!r} ({place}): use {', '.join(SCORERS)}")
 
 
 def wish_grid(recipe: Recipe) -> GridWish:

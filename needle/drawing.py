@@ -2,43 +2,62 @@
 
 from pathlib import Path
 
-from needle.cells import count_planned, join_scores, make_heatmap
+from needle.cells import count_planned, count_recorded, join_scores, make_heatmap
+from needle.errors import UsageError
 from needle.figures import Heatmap
 from needle.outcomes import settle_states
 from needle.store import OUTCOMES, load_run, read_lines, read_scores
 from needle.types import Language, Run
 
 
-def collect_heatmaps(folder: Path, run: Run | None = None) -> list[Heatmap]:
-    """Return the data of each of a run's heatmaps: one a task and language."""
+def collect_heatmaps(
+    folder: Path, run: Run | None = None, scorer: str | None = None
+) -> list[Heatmap]:
+    """Return the data of each of a run's heatmaps: one a task and language.
+
+    ``scorer`` is the run's primary one unless given; raises UsageError for one that has
+    scored nothing there.
+    """
     run = run or load_run(folder)
+    by = scorer or run.primary_scorer
     states = settle_states(read_lines(folder / OUTCOMES))
-    scores = {
-        trial: line
-        for (trial, scorer), line in read_scores(folder).items()
-        if scorer == run.primary_scorer
-    }
-    return [
-        make_heatmap(
-            run,
-            task,
-            language,
-            join_scores(task, language, states, scores),
-            count_planned(run, task, language),
+    known = read_scores(folder)
+    scores = {trial: line for (trial, name), line in known.items() if name == by}
+    if scorer is not None and not scores:
+        there = ", ".join(sorted({name for _, name in known})) or "none"
+        raise UsageError(
+            f"no scores by {scorer!r} in {folder} (--scorer; there are: {there}): "
+            f"make them with needle score {folder} --scorer {scorer}"
         )
-        for task in run.tasks
-        for language in run.languages
-    ]
+    heatmaps = []
+    for task in run.tasks:
+        for language in run.languages:
+            joined = join_scores(task, language, states, scores)
+            if run.imported is not None:
+                planned = count_recorded(run, joined)
+            else:
+                planned = count_planned(run, task, language)
+            heatmaps.append(make_heatmap(run, task, language, joined, planned, by))
+    return heatmaps
 
 
-def draw_run(folder: Path, labels: Language | None = None) -> tuple[list[Path], list[Heatmap]]:
-    """Draw a run's heatmaps and write its table.csv; return the figures and their data."""
+def draw_run(
+    folder: Path, labels: Language | None = None, scorer: str | None = None
+) -> tuple[list[Path], list[Heatmap]]:
+    """Draw a run's heatmaps and write its table.csv; return the figures and their data.
+
+    Figures by another scorer than the primary one have its name in theirs.
+    """
     from needle.heatmaps import draw_heatmap
     from needle.tables import write_table
 
-    heatmaps = collect_heatmaps(folder)
+    run = load_run(folder)
+    heatmaps = collect_heatmaps(folder, run, scorer)
     drawn: list[Path] = []
     for heatmap in heatmaps:
-        drawn += draw_heatmap(heatmap, folder, words=labels)
+        stem = f"heatmap-{heatmap.task}-{heatmap.language}"
+        if heatmap.scorer != run.primary_scorer:
+            stem += f"-{heatmap.scorer}"
+        drawn += draw_heatmap(heatmap, folder, stem=stem, words=labels)
     write_table(folder, "csv", folder / "table.csv")
     return drawn, heatmaps

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
 from needle.completions import join_chunks, read_completion, read_reply
+from needle.errors import known
 from needle.failures import (
     classify_status,
     may_be_charged,
@@ -91,7 +92,7 @@ def open_client(
 
     timeout = httpx2.Timeout(timeout_s, connect=min(_CONNECT_S, timeout_s))
     limits = httpx2.Limits(max_connections=None, max_keepalive_connections=64)
-    local = httpx2.URL(model.base_url).host in ("127.0.0.1", "localhost", "::1")
+    local = httpx2.URL(known(model.base_url)).host in ("127.0.0.1", "localhost", "::1")
     return AsyncOpenAI(
         api_key=key or "none",
         base_url=model.base_url,

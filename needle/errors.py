@@ -8,6 +8,10 @@
 Each message is one line: what is wrong, the value, the place, the remedy.
 """
 
+from typing import TypeVar
+
+Value = TypeVar("Value")
+
 
 class NeedleError(Exception):
     """An error that ends in one line on the terminal."""
@@ -27,3 +31,10 @@ class Stopped(NeedleError):  # noqa: N818 - it is a stop, not an error of the pr
     """A run that ended before its last trial, with what is done kept."""
 
     exit_status = 3
+
+
+def known(value: Value | None) -> Value:
+    """Return what a run of needle's own always knows; raise UsageError for an imported one."""
+    if value is None:
+        raise UsageError("this run was imported: nothing of it can be sent")
+    return value

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from needle.origins import Imported
 from needle.types import Grid, Language, Unit, Verdict
 
 
@@ -45,8 +46,11 @@ class Heatmap:
     recall: float | None
     scored: int
     left_out: dict[Verdict, int]
-    passes: float
+    passes: float | None
     simulated: bool
+    scorer: str = "keyword"
+    judge: str | None = None
+    imported: Imported | None = None
     count: int = 1
     base: float | None = None
     base_lengths: tuple[int, ...] = ()

@@ -23,7 +23,8 @@ def shipped(*parts: str) -> Path:
 
 
 @functools.cache
-def _names(kind: str) -> tuple[str, ...]:
+def list_shipped(kind: str) -> tuple[str, ...]:
+    """Return the names of the shipped files of a kind, such as ``needles``."""
     return tuple(sorted(path.stem for path in shipped("configs", kind).glob("*.yaml")))
 
 
@@ -32,14 +33,13 @@ def locate(kind: str, name: str, option: str) -> Path:
 
     Raises UsageError, with the names that there are, where it is neither.
     """
-    if name in _names(kind):
+    if name in list_shipped(kind):
         return shipped("configs", kind, f"{name}.yaml")
     path = Path(name)
     if path.suffix in (".yaml", ".yml") and path.is_file():
         return path
-    raise UsageError(
-        f"no {kind[:-1]} {name!r} ({option}): use {', '.join(_names(kind))}, or a YAML file's path"
-    )
+    names = ", ".join(list_shipped(kind))
+    raise UsageError(f"no {kind[:-1]} {name!r} ({option}): use {names}, or a YAML file's path")
 
 
 def read_text(path: Path, option: str) -> str:

@@ -8,7 +8,9 @@ from needle.cells import UNSCORED
 from needle.figures import Cell, Heatmap
 from needle.grid import format_length
 from needle.tasks import text_language
-from needle.types import Language, Verdict
+from needle.types import UNKNOWN, Language, Verdict
+
+_MOST_FILES = 3  # that a footer names
 
 _TEXT: dict[Language, dict[Language, str]] = {
     "en": {"en": "English", "zh": "Chinese"},
@@ -87,17 +89,26 @@ class Labels:
 
 def make_labels(heatmap: Heatmap, language: Language) -> Labels:
     """Write all words of a heatmap's figure in a language."""
-    key = tuple((mark, _KEY[language][mark]) for mark in find_marks(heatmap.cells))
+    words = _name_marks(heatmap, language)
+    key = tuple((mark, words[mark]) for mark in find_marks(heatmap.cells))
     return _write_chinese(heatmap, key) if language == "zh" else _write_english(heatmap, key)
 
 
 def describe_task(heatmap: Heatmap, language: Language) -> str:
     """Say what a heatmap's model was asked; a task of others' as a single fact."""
-    words = _TASK[language].get(heatmap.task, _TASK[language]["single"])
+    task = heatmap.task if heatmap.task in _TASK[language] and heatmap.count else "single"
+    words = _TASK[language][task]
     asked = _TEXT[language][heatmap.language]
     article = {"English": "An ", "Chinese": "A "}.get(asked, "")
     text = _TEXT[language][text_language(heatmap.task, heatmap.language)]
     return words.format(count=heatmap.count, a_fact=f"{article}{asked}", text=text)
+
+
+def _name_marks(heatmap: Heatmap, language: Language) -> dict[Mark, str]:
+    """Return the words for each mark; what an imported file lacks may still have been run."""
+    if heatmap.imported is None:
+        return _KEY[language]
+    return {**_KEY[language], "not_run": "没有结果" if language == "zh" else "no result"}
 
 
 def mark_cell(cell: Cell) -> tuple[Mark, ...]:
@@ -157,18 +168,51 @@ def _count_left_out(heatmap: Heatmap) -> list[tuple[Verdict, int]]:
     return sorted(counts, key=lambda reason: -reason[1])
 
 
+def _name_scorer(heatmap: Heatmap, language: Language) -> tuple[str, ...]:
+    """Say whose scores are drawn, where it is not what figures of needle's own runs show."""
+    names = {
+        "keyword": ("scored by keyword recall", "按关键词召回评分"),
+        "exact": ("scored by exact match", "按完全匹配评分"),
+        "judge": (f"scored by the judge {heatmap.judge}", f"由裁判 {heatmap.judge} 评分"),
+        "published": ("scores as published", "沿用已发表的分数"),
+    }
+    if heatmap.scorer == "keyword" and heatmap.imported is None:
+        return ()
+    return (names[heatmap.scorer][language == "zh"],)
+
+
+def _name_origin(heatmap: Heatmap, language: Language) -> tuple[str, ...]:
+    """Say when the run was; of imported results, when they were made, and from what files."""
+    imported = heatmap.imported
+    if imported is None:
+        return (heatmap.date,)
+    chinese = language == "zh"
+    files = ("、" if chinese else ", ").join(file.name for file in imported.files)
+    if len(imported.files) > _MOST_FILES:
+        files = f"{len(imported.files):,} {'个文件' if chinese else 'files'}"
+    if chinese:
+        date = f"结果日期：{imported.date}" if imported.date else "结果日期不详"
+        return (f"导入的结果（{imported.format}）：{files}", date, f"{heatmap.date} 导入")
+    date = f"results of {imported.date}" if imported.date else "date of the results not known"
+    return (f"imported ({imported.format}) from {files}", date, f"imported on {heatmap.date}")
+
+
 def _write_english(heatmap: Heatmap, key: tuple[tuple[Mark, str], ...]) -> Labels:
     hanzi = heatmap.unit == "hanzi"
     text = _TEXT["en"][text_language(heatmap.task, heatmap.language)]
     replicates = f"{heatmap.replicates} replicates"
-    if heatmap.replicates == 1:
+    if heatmap.imported is not None:
+        replicates = f"up to {heatmap.replicates} replies a cell"
+    elif heatmap.replicates == 1:
         replicates = "1 replicate (one needle in one place of the text)"
     passes = (
         f", read {heatmap.passes:.2f} times over (longer ones: needle haystacks list)"
-        if heatmap.passes > 1
+        if heatmap.passes is not None and heatmap.passes > 1
         else ""
     )
     tokenizer = f"lengths in tokens of {heatmap.tokenizer}"
+    if heatmap.tokenizer == UNKNOWN:
+        tokenizer = "lengths as recorded (tokenizer not known)"
     if hanzi:
         tokenizer = f"lengths in Chinese characters (tokenizer {heatmap.tokenizer})"
     recall = "no scored replies, so no recall"
@@ -178,13 +222,18 @@ def _write_english(heatmap: Heatmap, key: tuple[tuple[Mark, str], ...]) -> Label
     reasons = _count_left_out(heatmap)
     left_out = "none left out"
     if reasons:
-        parts = ", ".join(f"{count:,} {verdict.replace('_', ' ')}" for verdict, count in reasons)
+        words = _name_marks(heatmap, "en")
+        parts = ", ".join(f"{count:,} {words[verdict]}" for verdict, count in reasons)
         left_out = f"{sum(count for _, count in reasons):,} left out: {parts}"
     task = () if heatmap.task == "single" else (f"task {heatmap.task}",)
     base: tuple[str, ...] = ()
     if heatmap.base is not None:
         lengths = ", ".join(f"{length:,}" for length in heatmap.base_lengths)
         base = (f"base score {heatmap.base:.1%} (mean at {lengths})",)
+    needle = "needle not known" if heatmap.needle == UNKNOWN else f"needle {heatmap.needle}"
+    haystack = f"haystack {heatmap.haystack}"
+    if heatmap.haystack == UNKNOWN:
+        haystack = "haystack not known"
     return Labels(
         title=f'Pressure Testing {heatmap.model} via "Needle In A HayStack"',
         subtitle=(
@@ -202,11 +251,12 @@ def _write_english(heatmap: Heatmap, key: tuple[tuple[Mark, str], ...]) -> Label
             (recall, left_out, *base, *(("simulated endpoint",) if heatmap.simulated else ())),
             (
                 *task,
-                f"needle {heatmap.needle}",
-                f"haystack {heatmap.haystack} ({text}){passes}",
+                needle,
+                f"{haystack} ({text}){passes}",
                 tokenizer,
                 replicates,
-                heatmap.date,
+                *_name_scorer(heatmap, "en"),
+                *_name_origin(heatmap, "en"),
             ),
         ),
     )
@@ -216,14 +266,18 @@ def _write_chinese(heatmap: Heatmap, key: tuple[tuple[Mark, str], ...]) -> Label
     hanzi = heatmap.unit == "hanzi"
     text = _TEXT["zh"][text_language(heatmap.task, heatmap.language)]
     replicates = f"{heatmap.replicates} 组样本"
-    if heatmap.replicates == 1:
+    if heatmap.imported is not None:
+        replicates = f"每格至多 {heatmap.replicates} 条回答"
+    elif heatmap.replicates == 1:
         replicates = "1 组样本（仅一个事实、一处文本）"
     passes = (
         f"（全文循环 {heatmap.passes:.2f} 遍；更长的文本见 needle haystacks list）"
-        if heatmap.passes > 1
+        if heatmap.passes is not None and heatmap.passes > 1
         else ""
     )
     tokenizer = f"长度按 {heatmap.tokenizer} 的 token 计"
+    if heatmap.tokenizer == UNKNOWN:
+        tokenizer = "长度依原记录（分词器不详）"
     if hanzi:
         tokenizer = f"长度按汉字计（分词器 {heatmap.tokenizer}）"
     recall = "尚无已评分的回答"
@@ -232,13 +286,16 @@ def _write_chinese(heatmap: Heatmap, key: tuple[tuple[Mark, str], ...]) -> Label
     reasons = _count_left_out(heatmap)
     left_out = "全部计入"
     if reasons:
-        parts = "，".join(f"{_KEY['zh'][v]} {count:,}" for v, count in reasons)
+        words = _name_marks(heatmap, "zh")
+        parts = "，".join(f"{words[verdict]} {count:,}" for verdict, count in reasons)
         left_out = f"{sum(count for _, count in reasons):,} 条未计入：{parts}"
     task = () if heatmap.task == "single" else (f"任务：{heatmap.task}",)
     base: tuple[str, ...] = ()
     if heatmap.base is not None:
         lengths = "、".join(f"{length:,}" for length in heatmap.base_lengths)
         base = (f"基准分 {heatmap.base:.1%}（长度 {lengths} 的平均）",)
+    needle = "针：不详" if heatmap.needle == UNKNOWN else f"针：{heatmap.needle}"
+    haystack = "不详" if heatmap.haystack == UNKNOWN else heatmap.haystack
     return Labels(
         title=f"“大海捞针”压力测试：{heatmap.model}",
         subtitle=(
@@ -255,11 +312,12 @@ def _write_chinese(heatmap: Heatmap, key: tuple[tuple[Mark, str], ...]) -> Label
             (recall, left_out, *base, *(("模拟端点",) if heatmap.simulated else ())),
             (
                 *task,
-                f"针：{heatmap.needle}",
-                f"{text}背景文本：{heatmap.haystack}{passes}",
+                needle,
+                f"{text}背景文本：{haystack}{passes}",
                 tokenizer,
                 replicates,
-                heatmap.date,
+                *_name_scorer(heatmap, "zh"),
+                *_name_origin(heatmap, "zh"),
             ),
         ),
     )

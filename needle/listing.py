@@ -24,7 +24,6 @@ from needle.outcomes import describe_trial
 from needle.prepare import Prepared, prepare
 from needle.prompts import build_messages, choose_template
 from needle.runner import passage_reader
-from needle.tasks import text_language
 from needle.tokens import HANZI, load_counting
 from needle.types import Message, Trial
 
@@ -136,7 +135,7 @@ def _prompt_record(
 ) -> dict[str, Any]:
     """Return all that is known of a trial; its key only where a model was named."""
     count = load_counting(recipe.tokenizer).count
-    note = prepared.run.haystacks[text_language(trial.task, trial.language)]
+    note = prepared.run.haystacks[trial.text_language]
     template = choose_template(prepared.run.templates, trial.task, trial.language)
     unnamed = {} if recipe.model else {"trial": None, "model": None}
     return {

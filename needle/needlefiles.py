@@ -1,15 +1,19 @@
 """Needles' YAML files: loaded, checked, chosen for the tasks of a run, and drawn from."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from needle.errors import UsageError
-from needle.files import check_record, locate, read_yaml, shipped
-from needle.needles import Form, NeedleSource, count_apart, count_draws, draw_needle, form_of
+from needle.files import check_record, list_shipped, locate, read_yaml, shipped
+from needle.needles import Form, NeedleSource, count_apart, count_draws, draw_needle
 from needle.soundness import find_faults
 from needle.tasks import FAMILIES, Family
-from needle.types import Language, Needle, Run
+from needle.types import Language, Needle
+
+
+def list_needles() -> tuple[str, ...]:
+    """Return the names of the needles that ship with needle."""
+    return list_shipped("needles")
 
 
 def load_needle_source(name: str) -> NeedleSource:
@@ -44,6 +48,11 @@ def _gather_slots(data: dict[str, Any], path: Path) -> object:
     return {**slots, **own}
 
 
+def fits(source: NeedleSource, task: str) -> bool:
+    """Tell whether a needle can be asked in a task; one of another tool's in its own alone."""
+    return source.task in (FAMILIES[task].files if task in FAMILIES else (task,))
+
+
 def choose_sources(tasks: tuple[str, ...], needle: str | None) -> dict[str, NeedleSource]:
     """Return each task's needle: the one that was named where it fits, else the task's own.
 
@@ -51,7 +60,7 @@ def choose_sources(tasks: tuple[str, ...], needle: str | None) -> dict[str, Need
     """
     source = load_needle_source(needle) if needle else None
     asked = tuple(dict.fromkeys(tasks or (source.task if source else "single",)))
-    fitting = [task for task in asked if source and source.task in FAMILIES[task].files]
+    fitting = [task for task in asked if source and fits(source, task)]
     if source and not fitting:
         own = [task for task, family in FAMILIES.items() if source.task in family.files]
         raise UsageError(
@@ -128,36 +137,3 @@ def draw_needles(
 def repeats_needles(source: NeedleSource, replicates: int) -> bool:
     """Tell whether replicates will share needles for want of different ones."""
     return count_draws(source) < replicates
-
-
-def redraw_needles(run: Run, name: str) -> dict[str, dict[Language, tuple[Needle, ...]]]:
-    """Return a run's needles with the accepted answers that a needle's file has now.
-
-    Raises UsageError where the file asks something else than the run did.
-    """
-    source = load_needle_source(name)
-    tasks = [task for task in run.tasks if source.task in FAMILIES[task].files]
-    if not tasks:
-        raise UsageError(
-            f"{name} is of the task {source.task}, which {run.run_id} did not ask (--needle)"
-        )
-    needles = dict(run.needles)
-    for task in tasks:
-        needles[task] = {
-            language: _redraw(source, run, asked, name)
-            for language, asked in run.needles[task].items()
-        }
-    return needles
-
-
-def _redraw(
-    source: NeedleSource, run: Run, asked: tuple[Needle, ...], name: str
-) -> tuple[Needle, ...]:
-    now = draw_needles(source, asked[0].language, run.seed, len(asked), form_of(asked[0]))
-    for before, after in zip(asked, now, strict=True):
-        if replace(after, answers=before.answers, name=before.name) != before:
-            raise UsageError(
-                f"{name} asks something else than {run.run_id} did (--needle): "
-                f"only its answers may differ"
-            )
-    return now

@@ -76,6 +76,7 @@ def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
         ),
         click.option("--timeout", "timeout_s", help="Seconds to wait for one reply (default 600)."),
         click.option("--concurrency", help="Requests in flight at once."),
+        *_scorer_options(),
         *_limits_options(),
         click.option("--params", help="A self-hosted model's parameters, such as 200e9."),
         click.option("--card-tflops", "tflops", help="A card's peak, in TFLOPS."),
@@ -84,6 +85,23 @@ def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in reversed(options):
         command = option(command)
     return no_keys(command)
+
+
+def _scorer_options() -> tuple[Callable[..., Any], ...]:
+    return (
+        click.option(
+            "--scorer", help="keyword, exact or judge; several by commas, the first is drawn."
+        ),
+        click.option("--judge-model", help="The model that judges, for --scorer judge."),
+        click.option("--judge-base-url", help="The judge's endpoint, where it is not known."),
+    )
+
+
+def scorer_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that say who scores."""
+    for option in reversed(_scorer_options()):
+        command = option(command)
+    return command
 
 
 def _limits_options() -> tuple[Callable[..., Any], ...]:

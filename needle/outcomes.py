@@ -124,6 +124,11 @@ def count_lost(line: Mapping[str, Any]) -> int:
     return int(line["attempts"]) - answered
 
 
+def is_recorded(line: Mapping[str, Any]) -> bool:
+    """Tell whether a line says what came back; imported results may hold a score alone."""
+    return line.get("response") is not None or line.get("failure") is not None
+
+
 def is_reply(line: Mapping[str, Any]) -> bool:
     """Tell whether a line holds a reply."""
     return line.get("failure") is None

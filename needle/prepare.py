@@ -13,13 +13,15 @@ from needle.config import (
     wish_grid,
 )
 from needle.corpus import find_haystacks
-from needle.errors import UsageError
+from needle.errors import UsageError, known
 from needle.grid import GridWish
+from needle.judging import choose_judge
 from needle.keys import digest
 from needle.materials import Material, Settings
 from needle.models import find_limits, find_model
 from needle.needlefiles import choose_form, choose_sources, draw_needles, repeats_needles
 from needle.needles import Form, NeedleSource
+from needle.origins import HaystackNote
 from needle.plan import make_plan
 from needle.prompts import choose_template
 from needle.scoring import KEYWORD
@@ -30,7 +32,6 @@ from needle.trials import CLASSIC
 from needle.types import (
     LANGUAGES,
     Haystack,
-    HaystackNote,
     Language,
     Limits,
     Model,
@@ -169,6 +170,11 @@ def refuse_beyond_limits(plan: Plan, reply_tokens: int, limits: Limits | None) -
 
 def prepare_again(run: Run) -> Prepared:
     """Prepare a run anew from its run.yaml; raise UsageError if its haystack has changed."""
+    if run.imported is not None:
+        raise UsageError(
+            f"{run.run_id} was imported: there is nothing to send (needle score scores it anew, "
+            f"needle heatmap draws it)"
+        )
     names = tuple(dict.fromkeys(note.source for note in run.haystacks.values()))
     haystacks = find_haystacks(names)
     for language, note in run.haystacks.items():
@@ -193,9 +199,9 @@ def prepare_again(run: Run) -> Prepared:
         unit=run.unit,
         tokens=load_counting(run.tokenizer_file or run.tokenizer),
         hanzi=HANZI,
-        seed=run.seed,
+        seed=known(run.seed),
         temperature=run.temperature,
-        reply_tokens=run.reply_tokens,
+        reply_tokens=known(run.reply_tokens),
         base_lengths=run.base_lengths,
         controls=run.controls == "all",
     )
@@ -212,6 +218,7 @@ def _describe(
     date: str,
 ) -> Run:
     passes = {repeat.language: repeat.passes for repeat in plan.repeats}
+    scorers = recipe.scorer or (KEYWORD,)
     whole = digest(
         {
             "keys": [trial.key for trial in plan.trials],
@@ -250,7 +257,9 @@ def _describe(
         needles=needles,
         same_place=plan.same_place,
         trials=len(plan.trials),
-        primary_scorer=KEYWORD,
+        primary_scorer=scorers[0],
+        scorers=scorers,
+        judge=choose_judge(scorers, recipe.judge_model, recipe.judge_base_url, date),
         base_lengths=plan.base_lengths,
         controls=recipe.controls,
         versions={"python": platform.python_version(), **{n: version(n) for n in _VERSIONED}},
@@ -263,7 +272,7 @@ def _notes(run: Run) -> tuple[str, ...]:
         f"{note.passes:.2f} times: its text repeats, in fresh orders "
         f"(needle haystacks list shows longer ones)"
         for language, note in run.haystacks.items()
-        if note.passes > 1
+        if note.passes is not None and note.passes > 1
     ]
     lacking = [length for length in BASE_LENGTHS if length not in run.base_lengths]
     if lacking and set(run.tasks) & set(BASE_TASKS):

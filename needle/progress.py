@@ -264,3 +264,26 @@ def mix_colour(score: float) -> str:
         for i in (1, 3, 5)
     )
     return "#" + "".join(f"{channel:02x}" for channel in channels)
+
+
+class JudgeProgress:
+    """How many replies are judged: one line that changes on a terminal, nothing elsewhere."""
+
+    def __init__(self, whole: int, stream: TextIO | None = None) -> None:
+        """Begin at nothing, of so many replies to be judged."""
+        self.stream = stream or sys.stderr
+        self.whole, self.done, self.failed = whole, 0, 0
+
+    def show(self, score: Score) -> None:
+        """Count one verdict, or one failure of the judge."""
+        self.done += 1
+        self.failed += score.extra["failure"] is not None
+        if self.stream.isatty():
+            failed = f", {self.failed} failed" if self.failed else ""
+            end = "\n" if self.done == self.whole else ""
+            print(f"\rjudged {self.done}/{self.whole}{failed}", end=end, file=self.stream)
+            self.stream.flush()
+
+    def say(self, sentence: str) -> None:
+        """Say something that concerns the whole judging."""
+        print(sentence, file=self.stream)

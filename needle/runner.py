@@ -15,14 +15,14 @@ from typing import Any, Protocol
 
 from needle.budget import Budget, Purse
 from needle.endpoint import Interrupted, MakeBody, Turn, ask, open_client, request_body
-from needle.errors import NeedleError, Stopped, StoreError
+from needle.errors import NeedleError, Stopped, StoreError, known
 from needle.gate import Gate
 from needle.outcomes import count_lost, is_reply, is_settled, read_result, settle_states, write_line
 from needle.pace import DAY_S, Pace
 from needle.passages import read_passage
 from needle.prepare import Prepared
 from needle.prompts import build_messages, choose_template
-from needle.scoring import score_keyword
+from needle.scoring import score_outcome
 from needle.stopping import Stop, catch_signals
 from needle.store import (
     OUTCOMES,
@@ -33,7 +33,6 @@ from needle.store import (
     read_scores,
     score_line,
 )
-from needle.tasks import text_language
 from needle.types import Asked, Failure, Language, Limits, Score, Trial
 
 _SAME_PASSAGES = 4  # passages kept at once: a few languages and replicates are in flight
@@ -104,10 +103,10 @@ async def _carry_out(
         lines = list(read_lines(folder / OUTCOMES))
         states = settle_states(lines)
         todo = [t for t in plan.trials if not is_settled(states.get(t.key), orders.failed)]
-        known = _score_known(plan.trials, states, folder, scores)
+        scored = _score_stored(prepared, states, folder, scores)
         purse = count_spent(prepared, orders.budget, lines)
         stop = Stop()
-        client = open_client(run.model, key, run.timeout_s)
+        client = open_client(run.model, key, known(run.timeout_s))
 
         async def ask_model(make_body: MakeBody, turn: Turn, lost: Callable[[], None]) -> Asked:
             return await ask(
@@ -121,11 +120,11 @@ async def _carry_out(
             )
 
         asking = {trial.key for trial in todo}
-        before = [(trial, score) for trial, score in known if trial.key not in asking]
+        before = [(trial, score) for trial, score in scored if trial.key not in asking]
         watch.begin(todo, before)
-        most = max(1, min(orders.concurrency or run.concurrency, len(todo)))
+        most = max(1, min(orders.concurrency or known(run.concurrency), len(todo)))
         pace = Pace(orders.limits or run.limits or _NO_LIMITS, most)
-        _remember_sent(pace, lines, run.reply_tokens)
+        _remember_sent(pace, lines, known(run.reply_tokens))
         work = _Work(
             prepared=prepared,
             folder=folder,
@@ -151,7 +150,7 @@ def count_spent(
     prepared: Prepared, budget: Budget | None, lines: Iterable[Mapping[str, Any]]
 ) -> Purse:
     """Return a purse out of which all that a run's outcomes have cost is paid."""
-    purse = Purse(budget, prepared.run.model.price, prepared.run.reply_tokens)
+    purse = Purse(budget, prepared.run.model.price, known(prepared.run.reply_tokens))
     by_key = {trial.key: trial for trial in prepared.plan.trials}
     for line in lines:
         if line["trial"] in by_key:
@@ -231,6 +230,7 @@ class _Work:
         """Ask a trial and keep what comes back; a lost attempt may cost as much as the last."""
         set_aside = [reserved]
         run = self.prepared.run
+        reply_tokens = known(run.reply_tokens)
 
         def lost() -> None:
             self._check_means(trial)
@@ -241,9 +241,9 @@ class _Work:
             # megabytes long, and only those in flight are to be in memory (law 9).
             template = choose_template(run.templates, trial.task, trial.language)
             messages = build_messages(trial, template, self.read(trial))
-            return request_body(run.model, messages, run.temperature, run.reply_tokens)
+            return request_body(run.model, messages, run.temperature, reply_tokens)
 
-        turn = self.gate.turn(trial.prompt_tokens + run.reply_tokens)
+        turn = self.gate.turn(trial.prompt_tokens + reply_tokens)
         try:
             asked = await self.ask_model(make_body, turn, lost)
         finally:
@@ -274,19 +274,20 @@ class _Work:
         except StoreError as error:
             self.stop.because(error)
             return
-        score = score_keyword(trial.key, trial.needle, asked.result)
+        run = self.prepared.run
+        scores = score_outcome(run.scorers, trial.key, trial.needle, asked.result)
         with suppress(StoreError):  # scores are made anew from the outcomes
-            self.scores.append(score_line(score), sync=False)
+            self.scores.append(*map(score_line, scores), sync=False)
         failure = asked.result if isinstance(asked.result, Failure) else None
         self.stop.look_at(failure, trial.model)
-        self.watch.show(trial, asked, score, line["cost"])
+        self.watch.show(trial, asked, scores[0], line["cost"])
 
 
 def passage_reader(prepared: Prepared) -> Callable[[Trial], str]:
     """Return what reads a trial's passage; those of a few replicates are kept at a time."""
     longest: dict[tuple[Language, int], int] = {}
     for trial in prepared.plan.trials:
-        place = (text_language(trial.task, trial.language), trial.haystack_offset)
+        place = (trial.text_language, trial.haystack_offset)
         longest[place] = max(longest.get(place, 0), trial.cut)
 
     @lru_cache(maxsize=_SAME_PASSAGES)
@@ -294,24 +295,25 @@ def passage_reader(prepared: Prepared) -> Callable[[Trial], str]:
         cut = longest[language, offset]
         return read_passage(prepared.haystacks[language], offset, cut)[:cut]
 
-    return lambda trial: read(text_language(trial.task, trial.language), trial.haystack_offset)
+    return lambda trial: read(trial.text_language, trial.haystack_offset)
 
 
-def _score_known(
-    trials: Sequence[Trial], states: Mapping[str, Mapping[str, Any]], folder: Path, scores: Log
+def _score_stored(
+    prepared: Prepared, states: Mapping[str, Mapping[str, Any]], folder: Path, scores: Log
 ) -> list[tuple[Trial, Score]]:
     """Score what is stored; write down what was not when the process ended."""
     written = read_scores(folder)
-    known = []
-    for trial in trials:
+    stored = []
+    for trial in prepared.plan.trials:
         line = states.get(trial.key)
         if line is None:
             continue
-        score = score_keyword(trial.key, trial.needle, read_result(line))
-        known.append((trial, score))
-        if written.get((trial.key, score.scorer)) != score_line(score):
-            scores.append(score_line(score), sync=False)
-    return known
+        fresh = score_outcome(prepared.run.scorers, trial.key, trial.needle, read_result(line))
+        stored.append((trial, fresh[0]))
+        for score in fresh:
+            if written.get((trial.key, score.scorer)) != score_line(score):
+                scores.append(score_line(score), sync=False)
+    return stored
 
 
 def _conclude(trials: Sequence[Trial], folder: Path, stop: Stop, purse: Purse) -> Ending:

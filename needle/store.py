@@ -6,7 +6,7 @@ run.yaml says what the run is; outcomes.jsonl and scores.jsonl only grow.
 import json
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -62,6 +62,36 @@ def create_run(out: Path, run: Run, again: bool = False) -> Path:
             folder.rmdir()  # where it is empty
         raise _cant(f"make the run folder {folder}", error, "--out") from error
     return folder
+
+
+def rewrite_run(folder: Path, run: Run) -> None:
+    """Write a run's run.yaml anew; raise StoreError if that can't be done."""
+    try:
+        write_whole(folder / RUN, _dump(run))
+    except OSError as error:
+        raise _cant(f"write {folder / RUN}", error, "RUN") from error
+
+
+def create_whole(out: Path, run: Run, lines: Sequence[Line], scores: Sequence[Score]) -> Path:
+    """Make the folder of a run whose outcomes are all there; run.yaml is written last.
+
+    So a folder that has one is whole. Raises StoreError if it can't be made.
+    """
+    folder = out / run.run_id
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_whole(folder / OUTCOMES, _write_lines(lines))
+        write_whole(folder / SCORES, _write_lines(map(score_line, scores)))
+    except OSError as error:
+        raise _cant(f"make the run folder {folder}", error, "--out") from error
+    rewrite_run(folder, run)
+    return folder
+
+
+def _write_lines(lines: Iterable[Line]) -> bytes:
+    return "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines).encode(
+        errors="replace"
+    )
 
 
 def _dump(run: Run) -> bytes:
@@ -130,9 +160,7 @@ class Log:
 
     def append(self, *lines: Line, sync: bool = True) -> None:
         """Append lines; raise StoreError with the file as it was if they can't be written."""
-        data = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines).encode(
-            errors="replace"
-        )
+        data = _write_lines(lines)
         before = self._file.seek(0, os.SEEK_END)
         try:
             self._write(data)

@@ -4,6 +4,7 @@ from dataclasses import asdict
 from typing import Any
 
 from needle.config import Card
+from needle.errors import known
 from needle.estimate import Estimate, card_hours, estimate
 from needle.figures import Heatmap
 from needle.grid import format_length
@@ -59,7 +60,11 @@ def plan_record(prepared: Prepared, card: Card | None = None) -> dict[str, Any]:
 def _estimate(prepared: Prepared) -> Estimate:
     run = prepared.run
     return estimate(
-        prepared.plan.trials, run.model.price, run.reply_tokens, run.limits, run.model.params
+        prepared.plan.trials,
+        run.model.price,
+        known(run.reply_tokens),
+        run.limits,
+        run.model.params,
     )
 
 
@@ -175,8 +180,11 @@ def describe_recall(heatmap: Heatmap) -> str:
     recall = "no scored reply" if heatmap.recall is None else f"recall {heatmap.recall:.1%}"
     left = ", ".join(f"{count} {verdict}" for verdict, count in heatmap.left_out.items())
     simulated = " (simulated endpoint)" if heatmap.simulated else ""
+    if heatmap.imported is not None:
+        simulated = f" (imported, {heatmap.imported.format})"
+    scorer = "" if heatmap.scorer == "keyword" else f" by {heatmap.judge or heatmap.scorer}"
     base = "" if heatmap.base is None else f"; base score {heatmap.base:.1%}"
     return (
-        f"{heatmap.model} {heatmap.task} {_LANGUAGE[heatmap.language]}{simulated}: {recall} of "
-        f"{heatmap.scored} scored replies; left out: {left or 'none'}{base}"
+        f"{heatmap.model} {heatmap.task} {_LANGUAGE[heatmap.language]}{simulated}: "
+        f"{recall}{scorer} of {heatmap.scored} scored replies; left out: {left or 'none'}{base}"
     )

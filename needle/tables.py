@@ -32,7 +32,8 @@ FIRST_COLUMNS = (
 def make_table(folder: Path) -> "pd.DataFrame":
     """Return a run's table: outcomes joined with scores, one row a trial and scorer.
 
-    ``needles`` is JSON; ``failure`` and ``cost`` are columns of their own parts. Rows are
+    ``needles`` is JSON; ``failure`` and ``cost`` are columns of their own parts, and so are a
+    judge's model, cost and failure, where a judge has scored. Rows are
     in the order of language, task, replicate, context length and depth.
     """
     import pandas as pd
@@ -42,7 +43,7 @@ def make_table(folder: Path) -> "pd.DataFrame":
     for (trial, _), line in read_scores(folder).items():
         scored.setdefault(trial, []).append(line)
     rows = [
-        {**_flatten(line), **_without_trial(score)}
+        {**_flatten(line), **_flatten_score(score)}
         for trial, line in states.items()
         for score in scored.get(trial, [{}])
     ]
@@ -55,8 +56,19 @@ def make_table(folder: Path) -> "pd.DataFrame":
     return frame.reindex(columns=[*FIRST_COLUMNS, *rest])
 
 
-def _without_trial(score: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in score.items() if name != "trial"}
+def _flatten_score(score: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a score's columns; what a judge's line holds beside is named by the judge."""
+    own = ("scorer", "score", "verdict", "explanation")
+    row = {name: value for name, value in score.items() if name in own}
+    if "model" in score:
+        cost, failure = score.get("cost") or {}, score.get("failure") or {}
+        row["judge_model"] = score["model"]
+        row["judge_cost_amount"], row["judge_cost_currency"] = (
+            cost.get("amount"),
+            cost.get("currency"),
+        )
+        row["judge_failure"] = failure.get("message")
+    return row
 
 
 def _flatten(line: Mapping[str, Any]) -> dict[str, Any]:

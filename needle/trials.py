@@ -236,6 +236,7 @@ def _key_trial(
         model=model.name,
         task=text.task,
         language=text.language,
+        text_language=asking.material.haystack.language,
         layout=text.layout,
         control=text.control,
         needle=asking.needle,

@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from needle.origins import HaystackNote, Imported
+
 Language = Literal["en", "zh"]
 LANGUAGES: tuple[Language, ...] = ("en", "zh")
 
@@ -24,6 +26,9 @@ VERDICTS: tuple[Verdict, ...] = (
     "failed",
     "not_run",
 )
+
+UNKNOWN = "unknown"
+"""What run.yaml and outcomes say where an imported result does not."""
 
 STRICT = {"extra": "forbid"}
 """What pydantic is told about every record that is read from a YAML file."""
@@ -131,8 +136,9 @@ class Limits:
 class Model:
     """A model as the catalogue knows it: where it is, and what it takes.
 
-    ``window`` is in the vendor's tokens, prompt and reply together, ``window_characters`` in
-    characters of the prompt; None where not known. ``extra`` is what else stands in the
+    ``base_url`` is None in an imported run, where it is not known. ``window`` is in the
+    vendor's tokens, prompt and reply together, ``window_characters`` in characters of the
+    prompt; None where not known. ``extra`` is what else stands in the
     request's body, such as what turns thinking off. ``errors`` are texts by which the vendor
     says a kind of failure. ``estimate_path`` is where it counts a prompt's tokens.
     ``params`` are a self-hosted model's parameters, by which its use of cards is reckoned.
@@ -140,7 +146,7 @@ class Model:
 
     name: str
     vendor: str
-    base_url: str
+    base_url: str | None
     key_variable: str | None
     window: int | None = None
     window_characters: int | None = None
@@ -166,7 +172,7 @@ class Model:
     @property
     def endpoint(self) -> str:
         """The endpoint as keys and run folders name it: the simulated one has no fixed port."""
-        return "sim" if self.simulated else self.base_url
+        return "sim" if self.simulated else self.base_url or UNKNOWN
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +202,8 @@ class Place:
 class Trial:
     """One request: one cell, one replicate, one model, one language.
 
-    ``language`` is that of needle, question and template. ``places`` are the inserted
+    ``language`` is that of needle, question and template, ``text_language`` that of the text
+    around the needle. ``places`` are the inserted
     sentences in the order of the text; the trial's own depths are those of the needle's
     first fact. ``cut`` is where the haystack ends, in characters of the replicate's.
     ``prompt_tokens`` counts all message contents in the counting tokenizer, exactly;
@@ -208,6 +215,7 @@ class Trial:
     model: str
     task: str
     language: Language
+    text_language: Language
     layout: str
     control: Control | None
     needle: Needle
@@ -261,24 +269,14 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class HaystackNote:
-    """What run.yaml keeps of a haystack: enough to find it again and see that it is the same."""
-
-    name: str
-    sha256: str
-    source: str
-    passes: float
-
-    __pydantic_config__ = STRICT
-
-
-@dataclass(frozen=True)
 class Run:
     """A run's resolved configuration: all that shapes its requests, figures and name.
 
-    ``needles`` are by task and language, one for each replicate. ``base_lengths`` are those
-    of the base score that some tasks have beside their grid. ``controls`` says whether the
-    question was also asked without the needle, and without any text.
+    ``needles`` are by task and language, one for each replicate. ``scorers`` are those asked
+    for, the primary one first; ``judge`` is the model that judges, if one does. What only a
+    run of needle's own knows (seed, budgets of tokens and time) is None in an imported one.
+    ``base_lengths`` are those of the base score that some tasks have beside their grid.
+    ``controls`` says whether the question was also asked without the needle, and without text.
     """
 
     run_id: str
@@ -292,12 +290,12 @@ class Run:
     tokenizer: str
     tokenizer_file: str | None
     ratio: float | None
-    seed: int
+    seed: int | None
     replicates: int
     temperature: float | None
-    reply_tokens: int
-    concurrency: int
-    timeout_s: float
+    reply_tokens: int | None
+    concurrency: int | None
+    timeout_s: float | None
     haystacks: dict[Language, HaystackNote]
     templates: dict[Language, Template]
     needles: dict[str, dict[Language, tuple[Needle, ...]]]
@@ -308,6 +306,9 @@ class Run:
     limits: Limits | None = None
     base_lengths: tuple[int, ...] = ()
     controls: Literal["none", "all"] = "none"
+    scorers: tuple[str, ...] = ("keyword",)
+    judge: Model | None = None
+    imported: Imported | None = None
 
     __pydantic_config__ = STRICT
 
@@ -371,7 +372,11 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """One scorer's word on one trial: 0-1 or null, and the verdict."""
+    """One scorer's word on one trial: 0-1 or null, and the verdict.
+
+    ``extra`` is what a judge's line holds beside: its model, cost, failure, and the sha256
+    of what it was asked.
+    """
 
     trial: str
     scorer: str

@@ -16,7 +16,8 @@ from serving import Server, serving
 # The command without its figures, which cost seconds that most laws have no need of.
 WITHOUT_FIGURES = """
 import needle.commands
-needle.commands.draw_run = lambda *_: ([], [])
+import needle.rescoring
+needle.commands.draw_run = needle.rescoring.draw_run = lambda *_: ([], [])
 from needle.cli import main
 main()
 """
@@ -41,10 +42,11 @@ def alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 @pytest.fixture
 def call(alone: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Call:
     """Call needle in this process, without figures and without waits between attempts."""
-    from needle import cli, commands, endpoint
+    from needle import cli, commands, endpoint, intake, rescoring
 
     assert alone.is_dir()
-    monkeypatch.setattr(commands, "draw_run", lambda *_: ([], []))
+    for module in (commands, rescoring, intake):
+        monkeypatch.setattr(module, "draw_run", lambda *_: ([], []))
     monkeypatch.setattr(endpoint, "_FIRST_WAIT", 0.0)
 
     def call(*said: object) -> Called:
@@ -59,10 +61,11 @@ def call(alone: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFix
 @pytest.fixture
 def draw(call: Call, monkeypatch: pytest.MonkeyPatch) -> Call:
     """Call needle in this process, with figures."""
-    from needle import commands
+    from needle import commands, intake, rescoring
     from needle.drawing import draw_run
 
-    monkeypatch.setattr(commands, "draw_run", draw_run)
+    for module in (commands, rescoring, intake):
+        monkeypatch.setattr(module, "draw_run", draw_run)
     return call
 
 

@@ -19,7 +19,7 @@ def make_trial(prompt_tokens: int, language: Language) -> Trial:
     """Return a trial of so many prompt tokens; nothing else of it matters here."""
     values: dict[str, Any] = {field.name: None for field in dataclasses.fields(Trial)}
     values["needle"] = Needle("n", "en", (), "", ())
-    return Trial(**{**values, "prompt_tokens": prompt_tokens, "language": language})
+    return Trial(**{**values, "prompt_tokens": prompt_tokens, "text_language": language})
 
 
 SENT = st.tuples(

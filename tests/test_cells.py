@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from needle.cells import UNSCORED, Scored, count_planned, join_scores, make_cells, make_heatmap
 from needle.figures import Cell
+from needle.origins import HaystackNote
 from needle.types import (
     Grid,
-    HaystackNote,
     Language,
     Model,
     Needle,
@@ -183,7 +183,10 @@ def line(language: Language = "en", **changes: Any) -> dict[str, Any]:
 
 
 def test_joining() -> None:
-    """Outcomes join their scores by trial; controls and other tasks and languages stay out."""
+    """Outcomes join their scores by trial; controls and other tasks and languages stay out.
+
+    One that the scorer has not scored counts as not run.
+    """
     states = {
         "a": line(),
         "b": line("zh"),
@@ -197,6 +200,7 @@ def test_joining() -> None:
     scores["f"] = {"score": None, "verdict": "failed"}
     assert join_scores("single", "en", states, scores) == [
         Scored(0, 1_000, 50.0, 1.0, "found"),
+        Scored(0, 1_000, 100.0, None, "not_run"),
         Scored(2, 1_000, 50.0, None, "failed"),
     ]
 

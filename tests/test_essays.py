@@ -8,8 +8,8 @@ import pytest
 
 from needle.corpus import DEFAULT, find_haystacks, read_folder
 from needle.files import shipped
+from needle.folding import fold, holds
 from needle.needlefiles import load_needle_source
-from needle.scoring import fold, holds
 from needle.tokens import count_hanzi, load_counting
 from needle.types import LANGUAGES, Haystack, Language
 

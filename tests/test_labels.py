@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from needle.figures import Cell, Heatmap
 from needle.labels import find_marks, make_labels, mark_cell, write_depths, write_lengths
+from needle.origins import Imported, SourceFile
 from needle.tasks import FAMILIES, TASKS
 from needle.types import LANGUAGES, VERDICTS, Grid, Language, Verdict
 
@@ -194,3 +195,38 @@ def test_ticks_of_depths_stay_apart(thousandths: set[int]) -> None:
     """No two depths that differ by a thousandth of a percent are written alike."""
     depths = sorted(x / 1000 for x in thousandths)
     assert len(set(write_depths(depths))) == len(depths)
+
+
+@pytest.mark.parametrize(
+    ("scorer", "english", "chinese"),
+    [
+        ("exact", "scored by exact match", "按完全匹配评分"),
+        ("judge", "scored by the judge j-1", "由裁判 j-1 评分"),
+        ("published", "scores as published", "沿用已发表的分数"),
+    ],
+)
+def test_footer_names_another_scorer(scorer: str, english: str, chinese: str) -> None:
+    """A figure that is not of keyword recall says whose scores it shows; others need not."""
+    heatmap = make_heatmap(scorer=scorer, judge="j-1")
+    assert english in read_footer(heatmap)
+    assert chinese in read_footer(heatmap, "zh")
+    assert "scored by" not in read_footer(make_heatmap())
+
+
+def test_imported_figures_lack_results_not_runs() -> None:
+    """What an imported file lacks is no result; of many files only their number is named."""
+    files = tuple(SourceFile(f"{number}.json", "0" * 64) for number in range(1_200))
+    heatmap = make_heatmap(
+        imported=Imported("kamradt", files),
+        left_out={"not_run": 3},
+        passes=None,
+        tokenizer="unknown",
+        haystack="unknown",
+        needle="unknown",
+    )
+    english, chinese = read_footer(heatmap), read_footer(heatmap, "zh")
+    for words in ("3 left out: 3 no result", "from 1,200 files", "date of the results not known"):
+        assert words in english
+    for words in ("没有结果 3", "1,200 个文件", "结果日期不详", "按关键词召回评分"):
+        assert words in chinese
+    assert english.count("not known") == 4

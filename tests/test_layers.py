@@ -20,28 +20,32 @@ PACKAGE = Path(needle.__file__).parent
 # - `reader`, `surfaces` and `faults` decide what simulated models say: pure, so core.
 # - `prepare` joins all edges into a run that is ready, and `runner` carries it out.
 GROUPS: tuple[tuple[str, frozenset[str]], ...] = (
-    ("words", frozenset({"__init__", "types", "figures", "errors"})),
+    ("words", frozenset({"__init__", "types", "figures", "origins", "errors"})),
     (
         "core",
         frozenset({"plan", "trials", "reading", "materials", "context", "counting", "passages"})
         | {"prompts", "scoring", "grid", "keys", "needles", "tasks", "soundness", "terms", "cells"}
+        | {"folding", "wordings", "verdicts", "judge", "agreement", "foreign"}
         | {"failures", "outcomes", "completions", "labels", "cleaning"}
         | {"money", "budget", "pace", "estimate"}
         | {"reader", "surfaces", "faults"},
     ),
     (
         "edges",
-        frozenset(
-            {"files", "config", "needlefiles", "models", "prices", "credentials", "corpus", "fetch"}
-        )
-        | {"tokens", "endpoint", "store", "tables", "fonts", "heatmaps"},
+        frozenset({"files", "config", "needlefiles", "models", "prices", "credentials", "corpus"})
+        | {"fetch", "tokens", "endpoint", "store", "tables", "fonts", "heatmaps", "rubrics"}
+        | {"results"},
     ),
     (
         "runs",
         frozenset({"prepare", "stopping", "gate", "runner", "progress", "summary", "drawing"})
-        | {"replies", "simulator"},
+        | {"judging", "marking", "importing", "replies", "simulator"},
     ),
-    ("commands", frozenset({"commands", "listing", "checkup", "options", "cli", "__main__"})),
+    (
+        "commands",
+        frozenset({"commands", "rescoring", "intake", "listing", "checkup", "options", "cli"})
+        | {"__main__"},
+    ),
 )
 GROUP_OF = {module: index for index, (_, modules) in enumerate(GROUPS) for module in modules}
 
@@ -59,10 +63,10 @@ OWNERS: Mapping[str, frozenset[str]] = {
     "tokenizers": frozenset({"tokens"}),
     "rich": frozenset({"progress"}),
     "genai_prices": frozenset({"prices"}),
-    "opencc": frozenset({"scoring"}),
+    "opencc": frozenset({"folding"}),
     "yaml": frozenset({"files", "store"}),
     "filelock": frozenset({"store", "fetch"}),
-    "click": frozenset({"cli", "options", "commands", "listing", "checkup"}),
+    "click": frozenset({"cli", "options", "commands", "rescoring", "intake", "listing", "checkup"}),
     "dotenv": frozenset({"credentials"}),
 }
 

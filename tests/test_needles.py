@@ -21,7 +21,7 @@ from needle.needles import (
     form_of,
     spread,
 )
-from needle.scoring import recall_answers, score_keyword
+from needle.scoring import mark_keyword, recall_answers
 from needle.types import LANGUAGES, Distractor, Language, Needle, Reply
 
 SHIPPED = ("fictional", "nonliteral", "number", "uuid", "san-francisco", "xiaoming")
@@ -108,7 +108,7 @@ def test_shipped_needles_answer_their_question(name: str, language: Language) ->
     """A shipped fact gives every accepted answer, its question none, and it is one sentence."""
     for needle in draw_needles(load_needle_source(name), language, 0, 40):
         fact = "".join(needle.facts)
-        assert score_keyword("t", needle, Reply(fact)).verdict == "found"
+        assert mark_keyword(needle, Reply(fact)).verdict == "found"
         assert recall_answers(needle, needle.question).share == 0
         assert "{" not in repr(needle)
         assert fact[-1] == (".。"[language == "zh"])
@@ -117,7 +117,7 @@ def test_shipped_needles_answer_their_question(name: str, language: Language) ->
         for group in needle.answers:
             for answer in group:
                 reply = Reply("; ".join((answer, *(other[0] for other in needle.answers))))
-                assert score_keyword("t", needle, reply).verdict == "found"
+                assert mark_keyword(needle, reply).verdict == "found"
 
 
 @pytest.mark.parametrize(("name", "form"), [("number", r"[1-9]\d{6}"), ("uuid", UUID)])

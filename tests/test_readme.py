@@ -32,8 +32,9 @@ class StandIn(http.server.BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         """Answer every chat."""
-        self.rfile.read(int(self.headers["content-length"]))
-        message = {"role": "assistant", "content": "It is not said."}
+        body = self.rfile.read(int(self.headers["content-length"]))
+        said = '{"score": 1, "reason": "so"}' if b"my-judge" in body else "It is not said."
+        message = {"role": "assistant", "content": said}
         self._send(
             json.dumps({"choices": [{"message": message, "finish_reason": "stop"}]}).encode()
         )

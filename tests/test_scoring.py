@@ -1,4 +1,4 @@
-"""Keyword recall and verdicts: law 7, and the folding that both sides go through."""
+"""Keyword recall, exact match, and law 7's verdicts."""
 
 import json
 from pathlib import Path
@@ -7,59 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from needle.agreement import FOUND_AT
+from needle.judge import FOUND_FROM
 from needle.needlefiles import draw_needles, load_needle_source
-from needle.scoring import fold, holds, is_refusal, recall_answers, score_keyword
+from needle.scoring import mark_exact, mark_keyword, recall_answers, score_outcome
 from needle.types import LANGUAGES, Failure, Language, Needle, Reply
 
 PUBLISHED = Path(__file__).resolve().parents[1].parent / "shared" / "published"
 TWO = Needle("two", "en", ("f",), "q", (("sandwich", "三明治"), ("Dolores Park", "多洛雷斯公园")))
 KITE = Needle("kite", "zh", ("f",), "q", (("锡茶壶", "pewter teapot"),))
-
-
-@given(st.text())
-def test_folding_is_settled(text: str) -> None:
-    """A folded text has no upper case, no doubled space and no punctuation but in numbers."""
-    folded = fold(text)
-    assert "  " not in folded
-    assert folded == folded.strip()
-    assert not set(folded) & set("，。！？；“”（）,;!?\"'()[]{}*_")
-
-
-@pytest.mark.parametrize(
-    ("reply", "answer"),
-    [
-        *(("A PEWTER TEAPOT!", "pewter teapot"), ("**pewter** _teapot_", "Pewter Teapot")),
-        *(("pewter\nteapot", "pewter teapot"), ("pewter-teapot", "pewter teapot")),
-        *(("“pewter teapot”", "pewter teapot"), ("ｐｅｗｔｅｒ　ｔｅａｐｏｔ", "pewter teapot")),
-        *(("pewter teapots", "pewter teapot"), ("sandwiches", "sandwich")),
-        *(("caf\u00e9", "cafe\u0301"), ("ﬁsh", "fish"), ("STRASSE", "Straße")),
-        *(("tea\u00adpot", "teapot"), ("tea\u200bpot", "teapot"), ("\ufeffteapot", "teapot")),
-        *(("Xiaoming’s lab", "Xiaoming's lab"), ("the O'Hara kite", "O’Hara kite")),
-        *(("錫茶壺", "锡茶壶"), ("是一把錫茶壺。", "锡茶壶"), ("锡茶壶", "錫茶壺")),
-        *(("锡 茶 壶", "锡茶壶"), ("“锡茶壶”。", "锡茶壶"), ("他带着锡茶壶走", "锡茶壶")),
-        *(("吃三明治", "三明治"), ("3明治", "三明治"), ("上海ＡＩ实验室", "上海AI实验室")),
-        *(("多洛雷斯公園", "多洛雷斯公园"), ("這裏的風向標", "风向标")),
-        *(("答：teapot。", "teapot"), ("是teapot吗", "teapot")),
-    ],
-)
-def test_held(reply: str, answer: str) -> None:
-    """An answer is found whatever its case, width, punctuation, spacing or characters' form."""
-    assert holds(fold(reply), answer)
-
-
-@pytest.mark.parametrize(
-    ("reply", "answer"),
-    [
-        *(("scatter", "cat"), ("cathedral", "cat"), ("concatenate", "cat"), ("kitef", "kite")),
-        *(("teapotted", "teapot"), ("a cat8", "cat"), ("8cat", "cat"), ("bécat", "cat")),
-        *(("teapot pewter", "pewter teapot"), ("pewter and teapot", "pewter teapot")),
-        *(("锡的茶壶", "锡茶壶"), ("锡茶", "锡茶壶"), ("", "teapot"), ("...", "teapot")),
-        *(("anything at all", ""), ("anything at all", "...")),
-    ],
-)
-def test_not_held(reply: str, answer: str) -> None:
-    """A Latin word inside a longer one, words in another order or apart, are no answer."""
-    assert not holds(fold(reply), answer)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -104,7 +60,7 @@ def test_shipped_answers_survive_rewriting(name: str, language: Language) -> Non
 )
 def test_verdicts_of_complete_replies(response: str, score: float, verdict: str) -> None:
     """Law 7: every complete reply is scored; not finding is missed, declining is refused."""
-    scored = score_keyword("t", TWO, Reply(response, finish_reason="stop"))
+    (scored,) = score_outcome(("keyword",), "t", TWO, Reply(response, finish_reason="stop"))
     assert (scored.score, scored.verdict) == (score, verdict)
     assert (scored.trial, scored.scorer) == ("t", "keyword")
 
@@ -126,7 +82,7 @@ def test_verdicts_of_cut_replies(
     response: str, reason: str | None, score: float | None, verdict: str
 ) -> None:
     """Law 7: truncated without an answer, and filtered, are null; an answer given counts."""
-    scored = score_keyword("t", TWO, Reply(response, finish_reason=reason))
+    scored = mark_keyword(TWO, Reply(response, finish_reason=reason))
     assert (scored.score, scored.verdict) == (score, verdict)
 
 
@@ -136,7 +92,7 @@ def test_verdicts_of_cut_replies(
 )
 def test_failures_are_missing(kind: str, verdict: str) -> None:
     """Law 7: a failure is missing, never zero."""
-    scored = score_keyword("t", TWO, Failure(kind, 400, "said the vendor", permanent=True))
+    scored = mark_keyword(TWO, Failure(kind, 400, "said the vendor", permanent=True))
     assert scored.score is None
     assert scored.verdict == verdict
 
@@ -144,22 +100,16 @@ def test_failures_are_missing(kind: str, verdict: str) -> None:
 @given(st.text(), st.sampled_from((None, "stop", "length", "content_filter")))
 def test_reasoning_is_never_scored(reasoning: str, reason: str | None) -> None:
     """What a model thought, even the answer itself, changes neither score nor verdict."""
-    bare = score_keyword("t", KITE, Reply("好的", finish_reason=reason))
+    bare = mark_keyword(KITE, Reply("好的", finish_reason=reason))
     thought = Reply("好的", reasoning=reasoning + "锡茶壶", finish_reason=reason)
-    assert score_keyword("t", KITE, thought) == bare
+    assert mark_keyword(KITE, thought) == bare
 
 
 @given(st.text(), st.text())
 def test_words_around_an_answer_hide_it_not(before: str, after: str) -> None:
     """A quoted answer that stands by itself is found whatever is said before and after."""
     response = f"{before}\n“Pewter teapot”。\n{after}"
-    assert score_keyword("t", KITE, Reply(response)).score == 1.0
-
-
-@given(st.text())
-def test_refusals_need_words_of_refusal(text: str) -> None:
-    """A text is told a refusal alike whatever its case and width."""
-    assert is_refusal(fold(text)) == is_refusal(fold(text.upper().lower()))
+    assert mark_keyword(KITE, Reply(response)).score == 1.0
 
 
 def test_agreement_with_the_published_judge() -> None:
@@ -169,10 +119,85 @@ def test_agreement_with_the_published_judge() -> None:
         pytest.skip("the published results are not at hand")
     needle = draw_needles(load_needle_source("san-francisco"), "en", 0, 1)[0]
     rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    agreed = refused = 0
-    for row in rows:
-        scored = score_keyword("t", needle, Reply(row["model_response"]))
-        agreed += ((scored.score or 0) > 0) == (row["score"] >= 7)
-        refused += scored.verdict == "refused"
+    marks = [mark_keyword(needle, Reply(row["model_response"])) for row in rows]
+    agreed = sum(
+        ((mark.score or 0) >= FOUND_AT) == (row["score"] >= FOUND_FROM)
+        for mark, row in zip(marks, rows, strict=True)
+    )
     assert agreed / len(rows) >= 0.99
-    assert refused == 0
+    assert {mark.verdict for mark in marks} == {"found", "missed"}
+
+
+EXACT_ONE = [
+    ("Pewter teapot", 1.0),
+    ("A pewter teapot.", 1.0),
+    ("“锡茶壶”。", 1.0),
+    ("錫茶壺", 1.0),
+    ("1. Pewter teapot", 1.0),
+    ("They carry a pewter teapot.", 0.0),
+    ("pewter teapot, brass lantern", 0.0),
+    ("lantern", 0.0),
+]
+EXACT_TWO = [
+    ("sandwich, Dolores Park", 1.0),
+    ("Dolores Park and a sandwich", 1.0),
+    ("- a sandwich\n- Dolores Park", 1.0),
+    ("三明治、多洛雷斯公园", 1.0),
+    ("三明治和多洛雷斯公園。", 1.0),
+    ("一、三明治；二、多洛雷斯公园", 1.0),
+    ("a sandwich", 0.5),
+    ("Eat a sandwich, Dolores Park", 0.5),
+    ("Eat a sandwich in Dolores Park", 0.0),
+]
+
+
+@pytest.mark.parametrize(
+    ("needle", "response", "score"),
+    [*((KITE, *case) for case in EXACT_ONE), *((TWO, *case) for case in EXACT_TWO)],
+)
+def test_exact_match(needle: Needle, response: str, score: float) -> None:
+    """One group must be the whole reply; of several each must be a whole part of it."""
+    mark = mark_exact(needle, Reply(response))
+    assert mark.score == score
+    assert mark.verdict == {1.0: "found", 0.5: "partial", 0.0: "missed"}[score]
+
+
+def test_an_answer_may_hold_what_parts_a_list() -> None:
+    """An accepted answer with a comma or an "and" in it is matched across the parts."""
+    needle = Needle("n", "en", ("f",), "q", (("salt, pepper and oil",), ("和平",)))
+    assert mark_exact(needle, Reply("和平；salt, pepper and oil")).score == 1.0
+
+
+@given(st.lists(st.text(max_size=12), max_size=60).map(",".join))
+def test_exact_match_is_never_above_recall(response: str) -> None:
+    """Whatever a reply says, exact match finds nothing that keyword recall does not."""
+    exact, keyword = mark_exact(TWO, Reply(response)), mark_keyword(TWO, Reply(response))
+    assert (exact.score or 0) <= (keyword.score or 0)
+
+
+@given(st.sampled_from(["length", "stop", None]), st.sampled_from(["", "no idea", "sandwich"]))
+def test_scorers_are_in_the_order_asked(reason: str | None, response: str) -> None:
+    """Keyword recall scores always; the first scorer asked for comes first; a judge is not here."""
+    reply = Reply(response, finish_reason=reason)
+
+    def score(*scorers: str) -> list[str]:
+        return [score.scorer for score in score_outcome(scorers, "t", TWO, reply)]
+
+    assert score("keyword") == score("judge") == score() == ["keyword"]
+    assert score("exact") == score("exact", "judge") == ["exact", "keyword"]
+    assert score("judge", "keyword", "exact") == ["keyword", "exact"]
+
+
+@pytest.mark.parametrize(
+    ("response", "words"),
+    [
+        ("Not mentioned.", "it gives no answer"),
+        ("文中没有提到。", "it gives no answer"),
+        ("A cable car.", "not there: sandwich; Dolores Park"),
+        ("", "the reply is empty"),
+        ("…", "the reply is empty"),
+    ],
+)
+def test_a_miss_says_why(response: str, words: str) -> None:
+    """The explanation of a miss tells an answer that is wrong from none at all."""
+    assert words in mark_keyword(TWO, Reply(response)).explanation
