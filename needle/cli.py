@@ -104,12 +104,19 @@ def resume(**options: Any) -> int:
 @click.option("--length", required=True, help="The trial's context length.")
 @click.option("--depth", required=True, help="The trial's depth in percent.")
 @click.option("--replicate", type=click.IntRange(0), default=0, help="The replicate (default 0).")
+@click.option(
+    "--control",
+    type=click.Choice(["no_needle", "no_haystack"]),
+    help="The question without its needle, or without any text, instead.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Messages, counts, actual depth and keys.")
 def prompt(**options: Any) -> int:
     """Print the exact prompt of one trial (English unless --language says otherwise)."""
     from needle.listing import print_prompt
 
-    extra = {name: options.pop(name) for name in ("length", "depth", "replicate", "as_json")}
+    extra = {
+        name: options.pop(name) for name in ("length", "depth", "replicate", "control", "as_json")
+    }
     return print_prompt(options.pop("config"), gather(options), **extra)
 
 

@@ -1,11 +1,14 @@
 """From a run folder to its figures and its table: what is drawn is safe to delete."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from needle.cells import count_planned, count_recorded, join_scores, make_heatmap
+from needle.controls import tally_controls
 from needle.errors import UsageError
 from needle.figures import Heatmap
 from needle.outcomes import settle_states
+from needle.scoring import KEYWORD
 from needle.store import OUTCOMES, load_run, read_lines, read_scores
 from needle.types import Language, Run
 
@@ -29,6 +32,7 @@ def collect_heatmaps(
             f"no scores by {scorer!r} in {folder} (--scorer; there are: {there}): "
             f"make them with needle score {folder} --scorer {scorer}"
         )
+    by_keyword = {trial: line for (trial, name), line in known.items() if name == KEYWORD}
     heatmaps = []
     for task in run.tasks:
         for language in run.languages:
@@ -37,7 +41,9 @@ def collect_heatmaps(
                 planned = count_recorded(run, joined)
             else:
                 planned = count_planned(run, task, language)
-            heatmaps.append(make_heatmap(run, task, language, joined, planned, by))
+            heatmap = make_heatmap(run, task, language, joined, planned, by)
+            controls = tally_controls(task, language, states, by_keyword)
+            heatmaps.append(replace(heatmap, controls=controls))
     return heatmaps
 
 

@@ -22,13 +22,28 @@ class Cell:
 
 
 @dataclass(frozen=True, slots=True)
+class Controls:
+    """How many replies came without the needle and without any text, and what they were.
+
+    ``made_up`` of ``no_needle`` gave an answer that the text does not hold; ``known`` of
+    ``no_haystack`` gave the needle's answer, or a part of it.
+    """
+
+    no_needle: int
+    made_up: int
+    no_haystack: int
+    known: int
+
+
+@dataclass(frozen=True, slots=True)
 class Heatmap:
     """All that a heatmap's figure says: its cells, and what stands around them.
 
     ``recall`` is the mean over all scored replies; ``scored`` their number; ``left_out``
     counts the trials without a score by verdict. ``count`` is how many facts (or distractors)
     the task's needles have. ``base`` is the base score, the mean of the recalls at the base
-    lengths, each counting alike; None where there is none. ``passes`` is how often the longest
+    lengths, each counting alike; None where there is none. ``controls`` is None where none
+    were asked. ``passes`` is how often the longest
     context reads through its haystack. ``date`` is that of the run.
     """
 
@@ -54,3 +69,4 @@ class Heatmap:
     count: int = 1
     base: float | None = None
     base_lengths: tuple[int, ...] = ()
+    controls: Controls | None = None

@@ -41,6 +41,8 @@ _GREYS: dict[Mark, tuple[str, str, str]] = {  # square, hatching, pattern
 _INK, _SOFT = "#222222", "#555555"
 _TITLE, _SUBTITLE = (17.0, 15.5, 14.0), (12.0, 11.0, 10.0)  # points, the first that fits
 _AXIS, _SMALL = 11.5, 9.5  # points
+_BADGES = (9.5, 8.5, 7.5)  # points, the first that fits
+_BADGE = 0.36
 _EDGE = 0.3
 _BAR_GAP, _BAR = 0.28, 0.2
 _LEADING = 1.4  # line height over the size of the type
@@ -141,6 +143,7 @@ def _compose(heatmap: Heatmap, labels: Labels, families: Families) -> Figure:
 
     title = fit_text(labels.title, families, _TITLE, room, "bold")
     subtitle = fit_text(labels.subtitle, families, _SUBTITLE, room)
+    badges = _arrange_badges(labels, families, room)
     footer = [line for items in labels.footer for line in wrap_text(items, families, _SMALL, room)]
     widest = max(measure_text(tick, families, _SMALL) for tick in lengths)
     turned = widest + 0.08 > map_width / len(lengths)
@@ -150,7 +153,7 @@ def _compose(heatmap: Heatmap, labels: Labels, families: Families) -> Figure:
         _EDGE
         + _line(title[0]) * len(title[1])
         + _line(subtitle[0]) * len(subtitle[1])
-        + (0.36 if labels.simulated else 0)
+        + _BADGE * len(badges)
         + 0.14
     )
     key_height = 0.26 * len(key_rows) + (0.08 if key_rows else 0)
@@ -161,7 +164,7 @@ def _compose(heatmap: Heatmap, labels: Labels, families: Families) -> Figure:
     figure = Figure(figsize=(width, height), dpi=DPI, facecolor="white")
     FigureCanvasAgg(figure)
     sheet = _Sheet(figure, families, width, height, left, bottom, map_width, map_height)
-    _write_header(sheet, title, subtitle, labels.simulated)
+    _write_header(sheet, title, subtitle, badges)
     axes = _draw_map(sheet, heatmap, labels)
     _write_ticks(sheet, axes, lengths, depths, turned=turned)
     _write_axes(sheet, labels, words_width, ticks)
@@ -246,17 +249,31 @@ def _write_header(
     sheet: _Sheet,
     title: tuple[float, list[str]],
     subtitle: tuple[float, list[str]],
-    simulated: str | None,
+    badges: Sequence[tuple[str, str, str, float]],
 ) -> None:
+    """Write title and subtitle, and the badges under them."""
     y = sheet.height - _EDGE
     for (size, lines), weight, colour in ((title, "bold", _INK), (subtitle, "normal", _SOFT)):
         for line in lines:
             y -= _line(size)
             middle = y + _line(size) / 2
             _write(sheet, sheet.width / 2, middle, line, size=size, weight=weight, color=colour)
-    if simulated:
-        box = {"boxstyle": "round,pad=0.35", "facecolor": "#FFF3C4", "edgecolor": "#B7791F"}
-        _write(sheet, sheet.width / 2, y - 0.2, simulated, size=_SMALL, color="#7A4A00", bbox=box)
+    for text, ink, paper, size in badges:
+        box = {"boxstyle": "round,pad=0.35", "facecolor": paper, "edgecolor": ink}
+        _write(sheet, sheet.width / 2, y - 0.2, text, size=size, color=ink, bbox=box)
+        y -= _BADGE
+
+
+def _arrange_badges(
+    labels: Labels, families: Families, room: float
+) -> list[tuple[str, str, str, float]]:
+    """Set what must be seen at once in lines: each with its ink, its paper and its size."""
+    told = ((labels.simulated, "#7A4A00", "#FFF3C4"), (labels.warning, "#8C1D2F", "#FDE3E6"))
+    badges = []
+    for text, ink, paper in told:
+        size, lines = fit_text(text or "", families, _BADGES, room - 0.2)
+        badges += [(line, ink, paper, size) for line in lines if line]
+    return badges
 
 
 def _write_ticks(
@@ -364,5 +381,6 @@ def _clean(labels: Labels, families: Families) -> Labels:
         labels,
         title=fonts.clean_text(labels.title, families, "bold"),
         subtitle=clean(labels.subtitle),
+        warning=labels.warning and clean(labels.warning),
         footer=tuple(tuple(clean(item) for item in items) for items in labels.footer),
     )

@@ -4,6 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from needle.captions import (
+    LANGUAGE_NAMES,
+    describe_base,
+    describe_controls,
+    describe_task,
+    warn_known,
+)
 from needle.cells import UNSCORED
 from needle.figures import Cell, Heatmap
 from needle.grid import format_length
@@ -11,34 +18,6 @@ from needle.tasks import text_language
 from needle.types import UNKNOWN, Language, Verdict
 
 _MOST_FILES = 3  # that a footer names
-
-_TEXT: dict[Language, dict[Language, str]] = {
-    "en": {"en": "English", "zh": "Chinese"},
-    "zh": {"en": "英文", "zh": "中文"},
-}
-_TASK: dict[Language, dict[str, str]] = {
-    "en": {
-        "single": "To Do Fact Retrieval",
-        "number": "For A Pass-Number",
-        "uuid": "For A UUID",
-        "multi": "For {count} Facts At Once",
-        "distractors": "For One Fact Among {count} Like It",
-        "chain": "To Follow A Chain Of {count} Facts",
-        "cross": "For {a_fact} Fact In {text} Text",
-        "nonliteral": "For A Fact That Shares No Word With The Question",
-    },
-    "zh": {
-        "single": "检索插入的事实",
-        "number": "检索插入的号码",
-        "uuid": "检索插入的 UUID",
-        "multi": "同时检索 {count} 条插入的事实",
-        "distractors": "在 {count} 条相似句当中检索插入的事实",
-        "chain": "顺着 {count} 条首尾相接的事实找到答案",
-        "cross": "在{text}文本里检索{a_fact}事实",
-        "nonliteral": "检索与问题没有共同字词的事实",
-    },
-}
-"""What a model is asked, as a figure's subtitle says it."""
 
 COLOURS = ("#F0496E", "#EBB839", "#0CD79F")
 """From no fact found to all found: the published charts' colours."""
@@ -78,6 +57,7 @@ class Labels:
     title: str
     subtitle: str
     simulated: str | None
+    warning: str | None
     lengths_axis: str
     depths_axis: str
     top: str
@@ -92,16 +72,6 @@ def make_labels(heatmap: Heatmap, language: Language) -> Labels:
     words = _name_marks(heatmap, language)
     key = tuple((mark, words[mark]) for mark in find_marks(heatmap.cells))
     return _write_chinese(heatmap, key) if language == "zh" else _write_english(heatmap, key)
-
-
-def describe_task(heatmap: Heatmap, language: Language) -> str:
-    """Say what a heatmap's model was asked; a task of others' as a single fact."""
-    task = heatmap.task if heatmap.task in _TASK[language] and heatmap.count else "single"
-    words = _TASK[language][task]
-    asked = _TEXT[language][heatmap.language]
-    article = {"English": "An ", "Chinese": "A "}.get(asked, "")
-    text = _TEXT[language][text_language(heatmap.task, heatmap.language)]
-    return words.format(count=heatmap.count, a_fact=f"{article}{asked}", text=text)
 
 
 def _name_marks(heatmap: Heatmap, language: Language) -> dict[Mark, str]:
@@ -199,7 +169,7 @@ def _name_origin(heatmap: Heatmap, language: Language) -> tuple[str, ...]:
 
 def _write_english(heatmap: Heatmap, key: tuple[tuple[Mark, str], ...]) -> Labels:
     hanzi = heatmap.unit == "hanzi"
-    text = _TEXT["en"][text_language(heatmap.task, heatmap.language)]
+    text = LANGUAGE_NAMES["en"][text_language(heatmap.task, heatmap.language)]
     replicates = f"{heatmap.replicates} replicates"
     if heatmap.imported is not None:
         replicates = f"up to {heatmap.replicates} replies a cell"
@@ -226,10 +196,6 @@ def _write_english(heatmap: Heatmap, key: tuple[tuple[Mark, str], ...]) -> Label
         parts = ", ".join(f"{count:,} {words[verdict]}" for verdict, count in reasons)
         left_out = f"{sum(count for _, count in reasons):,} left out: {parts}"
     task = () if heatmap.task == "single" else (f"task {heatmap.task}",)
-    base: tuple[str, ...] = ()
-    if heatmap.base is not None:
-        lengths = ", ".join(f"{length:,}" for length in heatmap.base_lengths)
-        base = (f"base score {heatmap.base:.1%} (mean at {lengths})",)
     needle = "needle not known" if heatmap.needle == UNKNOWN else f"needle {heatmap.needle}"
     haystack = f"haystack {heatmap.haystack}"
     if heatmap.haystack == UNKNOWN:
@@ -241,6 +207,7 @@ def _write_english(heatmap: Heatmap, key: tuple[tuple[Mark, str], ...]) -> Label
             f"Across Context Lengths & Document Depth"
         ),
         simulated="simulated endpoint" if heatmap.simulated else None,
+        warning=warn_known(heatmap, "en"),
         lengths_axis=f"Context Length (# {'Chinese Characters' if hanzi else 'Tokens'})",
         depths_axis="Placed Fact Document Depth",
         top="Top Of\nDocument",
@@ -248,7 +215,13 @@ def _write_english(heatmap: Heatmap, key: tuple[tuple[Mark, str], ...]) -> Label
         colour_bar="Accuracy Of Retrieval",
         key=key,
         footer=(
-            (recall, left_out, *base, *(("simulated endpoint",) if heatmap.simulated else ())),
+            (
+                recall,
+                left_out,
+                *describe_base(heatmap, "en"),
+                *(("simulated endpoint",) if heatmap.simulated else ()),
+            ),
+            describe_controls(heatmap, "en"),
             (
                 *task,
                 needle,
@@ -264,7 +237,7 @@ def _write_english(heatmap: Heatmap, key: tuple[tuple[Mark, str], ...]) -> Label
 
 def _write_chinese(heatmap: Heatmap, key: tuple[tuple[Mark, str], ...]) -> Labels:
     hanzi = heatmap.unit == "hanzi"
-    text = _TEXT["zh"][text_language(heatmap.task, heatmap.language)]
+    text = LANGUAGE_NAMES["zh"][text_language(heatmap.task, heatmap.language)]
     replicates = f"{heatmap.replicates} 组样本"
     if heatmap.imported is not None:
         replicates = f"每格至多 {heatmap.replicates} 条回答"
@@ -290,10 +263,6 @@ def _write_chinese(heatmap: Heatmap, key: tuple[tuple[Mark, str], ...]) -> Label
         parts = "，".join(f"{words[verdict]} {count:,}" for verdict, count in reasons)
         left_out = f"{sum(count for _, count in reasons):,} 条未计入：{parts}"
     task = () if heatmap.task == "single" else (f"任务：{heatmap.task}",)
-    base: tuple[str, ...] = ()
-    if heatmap.base is not None:
-        lengths = "、".join(f"{length:,}" for length in heatmap.base_lengths)
-        base = (f"基准分 {heatmap.base:.1%}（长度 {lengths} 的平均）",)
     needle = "针：不详" if heatmap.needle == UNKNOWN else f"针：{heatmap.needle}"
     haystack = "不详" if heatmap.haystack == UNKNOWN else heatmap.haystack
     return Labels(
@@ -302,6 +271,7 @@ def _write_chinese(heatmap: Heatmap, key: tuple[tuple[Mark, str], ...]) -> Label
             f"在不同上下文长度与文档深度下，让 {heatmap.model} {describe_task(heatmap, 'zh')}"
         ),
         simulated="模拟端点" if heatmap.simulated else None,
+        warning=warn_known(heatmap, "zh"),
         lengths_axis=f"上下文长度（{'汉字数' if hanzi else 'token 数'}）",
         depths_axis="事实所在的文档深度",
         top="文档开头",
@@ -309,7 +279,13 @@ def _write_chinese(heatmap: Heatmap, key: tuple[tuple[Mark, str], ...]) -> Label
         colour_bar="检索准确率",
         key=key,
         footer=(
-            (recall, left_out, *base, *(("模拟端点",) if heatmap.simulated else ())),
+            (
+                recall,
+                left_out,
+                *describe_base(heatmap, "zh"),
+                *(("模拟端点",) if heatmap.simulated else ()),
+            ),
+            describe_controls(heatmap, "zh"),
             (
                 *task,
                 needle,

@@ -86,13 +86,20 @@ def print_prompt(
     length: str,
     depth: str,
     replicate: int,
+    control: str | None,
     as_json: bool,
 ) -> int:
-    """Print one trial's exact prompt, or its messages, counts, depth and keys as JSON."""
+    """Print one trial's exact prompt, or its messages, counts, depth and keys as JSON.
+
+    A control is that of the length without the needle, or the one without any text.
+    """
     recipe, prepared = _prepare_one(config, said, length, depth, replicate)
     (asked,) = prepared.run.grid.lengths
     trial = next(
-        t for t in prepared.plan.trials if (t.replicate, t.context_length) == (replicate, asked)
+        t
+        for t in prepared.plan.trials
+        if (t.replicate, t.control) == (replicate, control)
+        and (t.context_length == asked or control == "no_haystack")
     )
     template = choose_template(prepared.run.templates, trial.task, trial.language)
     messages = build_messages(trial, template, passage_reader(prepared)(trial))
@@ -122,7 +129,7 @@ def _prepare_one(
         raise UsageError("one prompt is in one language (--language): say en or zh")
     if len(recipe.task) > 1:
         raise UsageError(f"one prompt is of one task (--task): say {' or '.join(recipe.task)}")
-    recipe = replace(recipe, replicates=max(recipe.replicates, replicate + 1))
+    recipe = replace(recipe, replicates=max(recipe.replicates, replicate + 1), controls="all")
     if not recipe.model:
         recipe = replace(recipe, base_url=recipe.base_url or ("http://127.0.0.1/v1",))
     name = recipe.model[0] if recipe.model else _NO_MODEL
@@ -144,8 +151,8 @@ def _prompt_record(
         "question": trial.needle.question,
         "answers": [list(group) for group in trial.needle.answers],
         "separator": template.separator,
-        "haystack_sha256": note.sha256,
-        "passes": note.passes,
+        "haystack_sha256": note.sha256 if trial.cut else None,
+        "passes": note.passes if trial.cut else None,
         "hanzi": trial.context_units if trial.unit == "hanzi" else None,
         "message_tokens": [count(message["content"]) for message in messages],
         "messages": messages,

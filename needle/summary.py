@@ -3,6 +3,7 @@
 from dataclasses import asdict
 from typing import Any
 
+from needle.captions import describe_base, describe_controls
 from needle.config import Card
 from needle.errors import known
 from needle.estimate import Estimate, card_hours, estimate
@@ -43,6 +44,8 @@ def plan_record(prepared: Prepared, card: Card | None = None) -> dict[str, Any]:
         "tokenizer": run.tokenizer,
         "replicates": run.replicates,
         "trials": len(trials),
+        "controls": _count_controls(prepared),
+        "base_score": _count_base(prepared),
         "same_place": len(run.same_place),
         "prompt_tokens": told.prompt_tokens,
         "reply_tokens_at_most": told.reply_tokens,
@@ -55,6 +58,30 @@ def plan_record(prepared: Prepared, card: Card | None = None) -> dict[str, Any]:
         "passes": {language: note.passes for language, note in run.haystacks.items()},
         "notes": list(prepared.notes),
     }
+
+
+def _count_controls(prepared: Prepared) -> dict[str, int]:
+    """Count a plan's controls by what is left out of them."""
+    controls = [trial.control for trial in prepared.plan.trials]
+    return {name: controls.count(name) for name in ("no_needle", "no_haystack")}
+
+
+def _count_base(prepared: Prepared) -> int:
+    """Count the trials that a plan has beside grid and controls, for its base score."""
+    lengths = prepared.run.grid.lengths
+    return sum(t.control is None and t.context_length not in lengths for t in prepared.plan.trials)
+
+
+def _describe_beside(prepared: Prepared) -> str:
+    """Say which of a plan's trials stand in no cell."""
+    controls, base = _count_controls(prepared), _count_base(prepared)
+    parts = (
+        (controls["no_needle"], "without the needle"),
+        (controls["no_haystack"], "without any text"),
+        (base, "at the base score's lengths"),
+    )
+    told = ", ".join(f"{number:,} {what}" for number, what in parts if number)
+    return f", of these {told}" if told else ""
 
 
 def _estimate(prepared: Prepared) -> Estimate:
@@ -85,8 +112,8 @@ def describe_plan(prepared: Prepared, card: Card | None = None) -> str:
         f" x {_count(run.replicates, 'replicate')}"
     )
     size = (
-        f"  {told.trials:,} trials{merged}: {told.prompt_tokens:,} tokens in "
-        f"({run.tokenizer}), at most {told.reply_tokens:,} out"
+        f"  {told.trials:,} trials{_describe_beside(prepared)}{merged}: "
+        f"{told.prompt_tokens:,} tokens in ({run.tokenizer}), at most {told.reply_tokens:,} out"
     )
     asked = ", ".join(
         f"{task} (needle {run.needles[task][run.languages[0]][0].name})" for task in run.tasks
@@ -176,15 +203,17 @@ def _count(number: int, noun: str) -> str:
 
 
 def describe_recall(heatmap: Heatmap) -> str:
-    """Describe a heatmap's recall and what is left out of it, in one line."""
+    """Describe a heatmap's recall and what is left out of it in one line, its controls below."""
     recall = "no scored reply" if heatmap.recall is None else f"recall {heatmap.recall:.1%}"
     left = ", ".join(f"{count} {verdict}" for verdict, count in heatmap.left_out.items())
     simulated = " (simulated endpoint)" if heatmap.simulated else ""
     if heatmap.imported is not None:
         simulated = f" (imported, {heatmap.imported.format})"
     scorer = "" if heatmap.scorer == "keyword" else f" by {heatmap.judge or heatmap.scorer}"
-    base = "" if heatmap.base is None else f"; base score {heatmap.base:.1%}"
+    base = "".join(f"; {part}" for part in describe_base(heatmap, "en"))
+    controls = "".join(f"\n  {part}" for part in describe_controls(heatmap, "en"))
     return (
         f"{heatmap.model} {heatmap.task} {_LANGUAGE[heatmap.language]}{simulated}: "
-        f"{recall}{scorer} of {heatmap.scored} scored replies; left out: {left or 'none'}{base}"
+        f"{recall}{scorer} of {heatmap.scored} scored replies; left out: {left or 'none'}"
+        f"{base}{controls}"
     )

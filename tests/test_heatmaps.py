@@ -12,12 +12,13 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Polygon, Rectangle
 
 from needle import fonts
+from needle.captions import warn_known
 from needle.errors import StoreError, UsageError
-from needle.figures import Cell, Heatmap
+from needle.figures import Cell, Controls, Heatmap
 from needle.grid import GridWish, make_grid
 from needle.heatmaps import FORMATS, build_figure, draw_heatmap
 from needle.labels import COLOURS
-from needle.types import Grid, Verdict
+from needle.types import Grid, Language, Verdict
 
 GRID = Grid("default", (1000, 2000, 4000), (0.0, 50.0))
 CELLS = (
@@ -286,3 +287,24 @@ def test_folder_that_can_not_be_written(tmp_path: Path) -> None:
         draw_heatmap(make_heatmap(), tmp_path / "file", formats=("png",))
     assert str(tmp_path / "file" / "heatmap-single-en.png") in str(caught.value)
     assert os.linesep not in str(caught.value)
+
+
+@pytest.mark.parametrize("words", ["en", "zh"])
+def test_a_known_needle_is_warned_of_on_the_face(words: Language) -> None:
+    """A needle that is known without the text is warned of between title and map."""
+    controls = Controls(9, 0, 3, 1)
+    figure = build_figure(make_heatmap(controls=controls, simulated=True), words)
+    warning = warn_known(make_heatmap(controls=controls), words)
+    assert warning
+    in_chinese = words == "zh" and fonts.find_chinese_family() is not None
+    shown = (
+        warning
+        if words == "en" or in_chinese
+        else warn_known(make_heatmap(controls=controls), "en")
+    )
+    (text,) = [text for text in figure.texts if text.get_text() == shown]
+    top = figure.axes[0].get_position().y1
+    assert top < text.get_position()[1] < 1
+    assert text.get_bbox_patch() is not None
+    known = build_figure(make_heatmap(controls=Controls(9, 9, 3, 0)), words)
+    assert shown not in texts_of(known)

@@ -24,7 +24,19 @@ GROUPS: tuple[tuple[str, frozenset[str]], ...] = (
     (
         "core",
         frozenset({"plan", "trials", "reading", "materials", "context", "counting", "passages"})
-        | {"prompts", "scoring", "grid", "keys", "needles", "tasks", "soundness", "terms", "cells"}
+        | {
+            "prompts",
+            "scoring",
+            "grid",
+            "keys",
+            "needles",
+            "tasks",
+            "soundness",
+            "terms",
+            "cells",
+            "controls",
+            "captions",
+        }
         | {"folding", "wordings", "verdicts", "judge", "agreement", "foreign"}
         | {"failures", "outcomes", "completions", "labels", "cleaning"}
         | {"money", "budget", "pace", "estimate"}

@@ -1,0 +1,86 @@
+"""What a figure says of its task, its base score and its controls, in English and Chinese. Pure."""
+
+from needle.figures import Heatmap
+from needle.tasks import text_language
+from needle.types import Language
+
+LANGUAGE_NAMES: dict[Language, dict[Language, str]] = {
+    "en": {"en": "English", "zh": "Chinese"},
+    "zh": {"en": "英文", "zh": "中文"},
+}
+
+_TASK: dict[Language, dict[str, str]] = {
+    "en": {
+        "single": "To Do Fact Retrieval",
+        "number": "For A Pass-Number",
+        "uuid": "For A UUID",
+        "multi": "For {count} Facts At Once",
+        "distractors": "For One Fact Among {count} Like It",
+        "chain": "To Follow A Chain Of {count} Facts",
+        "cross": "For {a_fact} Fact In {text} Text",
+        "nonliteral": "For A Fact In Other Words",
+    },
+    "zh": {
+        "single": "检索插入的事实",
+        "number": "检索插入的号码",
+        "uuid": "检索插入的 UUID",
+        "multi": "同时检索 {count} 条插入的事实",
+        "distractors": "在 {count} 条相似句当中检索插入的事实",
+        "chain": "顺着 {count} 条首尾相接的事实找到答案",
+        "cross": "在{text}文本里检索{a_fact}事实",
+        "nonliteral": "检索与问题没有共同字词的事实",
+    },
+}
+"""What a model is asked, as a figure's subtitle says it."""
+
+
+def describe_task(heatmap: Heatmap, language: Language) -> str:
+    """Say what a heatmap's model was asked; a task of others' as a single fact."""
+    task = heatmap.task if heatmap.task in _TASK[language] and heatmap.count else "single"
+    words = _TASK[language][task]
+    asked = LANGUAGE_NAMES[language][heatmap.language]
+    article = {"English": "An ", "Chinese": "A "}.get(asked, "")
+    text = LANGUAGE_NAMES[language][text_language(heatmap.task, heatmap.language)]
+    return words.format(count=heatmap.count, a_fact=f"{article}{asked}", text=text)
+
+
+def describe_base(heatmap: Heatmap, language: Language) -> tuple[str, ...]:
+    """Give the base score, where there is one, with the lengths that it is the mean of."""
+    if heatmap.base is None:
+        return ()
+    lengths = [f"{length:,}" for length in heatmap.base_lengths]
+    if language == "zh":
+        return (f"基准分 {heatmap.base:.1%}（长度 {'、'.join(lengths)} 的平均）",)
+    return (f"base score {heatmap.base:.1%} (mean at {', '.join(lengths)})",)
+
+
+def describe_controls(heatmap: Heatmap, language: Language) -> tuple[str, ...]:
+    """Say how many replies answered without the needle, and how many knew it without any text."""
+    controls = heatmap.controls
+    if controls is None:
+        return ()
+    made_up, no_needle = controls.made_up, controls.no_needle
+    known, no_haystack = controls.known, controls.no_haystack
+    parts = {
+        "en": (
+            f"control without the needle: {made_up} of {no_needle} replies answer all the same",
+            f"control without any text: {known} of {no_haystack} replies know it",
+        ),
+        "zh": (
+            f"不放针的对照：{no_needle} 条回答中 {made_up} 条照样给出答案",
+            f"不给文本的对照：{no_haystack} 条回答中 {known} 条本来就知道",
+        ),
+    }[language]
+    came = zip(parts, (no_needle, no_haystack), strict=True)
+    return tuple(part for part, replies in came if replies)
+
+
+def warn_known(heatmap: Heatmap, language: Language) -> str | None:
+    """Warn that a needle is known without any text, so that finding it shows nothing."""
+    controls = heatmap.controls
+    if controls is None or not controls.known:
+        return None
+    known, asked = controls.known, controls.no_haystack
+    if language == "zh":
+        return f"不看文本也知道答案：{asked} 条回答中有 {known} 条答出了全部或部分事实"
+    return f"known without the text: {known} of {asked} replies give the answer, or a part of it"
