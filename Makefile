@@ -23,6 +23,7 @@ bench: $(READY)
 	$(BIN)/python benchmarks/planning.py
 	$(BIN)/python benchmarks/building.py
 	$(BIN)/python benchmarks/memory.py
+	$(BIN)/python benchmarks/families.py
 
 # The environment is made anew whenever what it holds has changed.
 $(READY): pyproject.toml constraints.txt

@@ -10,7 +10,7 @@ from itertools import pairwise
 
 from needle.types import STRICT, Distractor, Language, Needle
 
-_MARK = re.compile(r"\{(\w+)(?:\.(\w+))?\}")
+MARK = re.compile(r"\{(\w+)(?:\.(\w+))?\}")
 
 Option = Mapping[str, str]
 Draw = dict[str, Option]
@@ -23,7 +23,7 @@ COUNT, NEXT = "count", "next_"
 """In a chain's wordings: the mark of how many facts there are, and what a mark of the next
 draw begins with."""
 
-_COUNTS = {
+COUNTS: dict[int, Option] = {
     number: {"en": english, "zh": chinese}
     for number, english, chinese in zip(
         range(1, 11),
@@ -150,7 +150,7 @@ def _draw_each(
     further = {"multi": form.count - 1, "chain": form.count, "distractors": form.count}
     number = further.get(form.task, 0) if source.each else 0
     drawn = [dict(indexes), *_draw_more(source, indexes, number, salt)]
-    return [{**_choose(source, each), COUNT: _COUNTS[form.count]} for each in drawn]
+    return [{**_choose(source, each), COUNT: COUNTS[form.count]} for each in drawn]
 
 
 def _link(draw: Draw, following: Draw) -> Draw:
@@ -224,7 +224,7 @@ def _fill_groups(wording: Wording, draw: Draw) -> tuple[tuple[str, ...], ...]:
 
 def fill(text: str, draw: Mapping[str, Option]) -> str:
     """Fill a text's marks with what is drawn."""
-    return _MARK.sub(lambda match: draw[match[1]][match[2] or WHOLE], text)
+    return MARK.sub(lambda match: draw[match[1]][match[2] or WHOLE], text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,6 +268,6 @@ def find_unknown_marks(source: NeedleSource) -> Iterator[str]:
             for text in wording.texts():
                 in_chain = source.task == "chain" and text in wording.facts
                 filled = {**known, **linked} if in_chain else known
-                for match in _MARK.finditer(text):
+                for match in MARK.finditer(text):
                     if (match[2] or WHOLE) not in filled.get(match[1], ()):
                         yield match[0]

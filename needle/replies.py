@@ -1,11 +1,14 @@
 """What the simulated models say: a request read, answered or refused, in OpenAI's shapes."""
 
+import functools
 import hashlib
 import json
 import time
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from needle import oracle
+from needle.needlefiles import list_needles, load_needle_source
 from needle.reader import answer
 from needle.surfaces import draw, recall
 from needle.tokens import load_counting
@@ -18,10 +21,14 @@ TOKENS_A_REQUEST = 3
 
 @dataclass(frozen=True, slots=True)
 class SimulatedModel:
-    """A model of the endpoint: the surface it sees by, and its window in tokens."""
+    """A model of the endpoint: the surface it sees by, its window in tokens, and how it reads.
+
+    One that knows needles reads by the wordings of the shipped ones, the others by words.
+    """
 
     surface: str
     window: int
+    knows_needles: bool = False
 
 
 MODELS = {
@@ -29,6 +36,7 @@ MODELS = {
     "sim/blind": SimulatedModel("none", 131_072),
     "sim/middle": SimulatedModel("middle", 131_072),
     "sim/window": SimulatedModel("window", 131_072),
+    "sim/oracle": SimulatedModel("full", 131_072, knows_needles=True),
 }
 
 
@@ -141,9 +149,16 @@ def reply(question: Question, fault: str | None, seed: int, window: int) -> Sent
     tokens = sum(count(content) for content in question.contents)
     prompt_tokens = tokens + TOKENS_A_MESSAGE * len(question.contents) + TOKENS_A_REQUEST
     _check_window(prompt_tokens, question.reply_tokens or 0, window)
-    surface = MODELS[question.model].surface
-    drawn = draw(seed, surface, question.prompt)
-    read = answer(question.prompt, lambda depth: drawn < recall(surface, tokens, depth, window))
+    model = MODELS[question.model]
+    drawn = draw(seed, model.surface, question.prompt)
+
+    def sees(depth: float) -> bool:
+        return drawn < recall(model.surface, tokens, depth, window)
+
+    if model.knows_needles:
+        read = oracle.answer(question.prompt, _learn_needles(), sees)
+    else:
+        read = answer(question.prompt, sees)
     text = _cut(read.text, question.reply_tokens or window - prompt_tokens)
     finish_reason = "stop" if text == read.text else "length"
     if fault == "filter":
@@ -155,6 +170,11 @@ def reply(question: Question, fault: str | None, seed: int, window: int) -> Sent
     if fault == "malformed":
         body = body[: len(body) // 2]
     return Sent(200, body, {"x-request-id": completion["id"]})
+
+
+@functools.cache
+def _learn_needles() -> tuple[oracle.Lesson, ...]:
+    return oracle.learn(map(load_needle_source, list_needles()))
 
 
 def _check_window(prompt_tokens: int, reply_tokens: int, window: int) -> None:

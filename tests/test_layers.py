@@ -40,7 +40,7 @@ GROUPS: tuple[tuple[str, frozenset[str]], ...] = (
         | {"folding", "wordings", "verdicts", "judge", "agreement", "foreign"}
         | {"failures", "outcomes", "completions", "labels", "cleaning"}
         | {"money", "budget", "pace", "estimate"}
-        | {"reader", "surfaces", "faults"},
+        | {"reader", "oracle", "surfaces", "faults"},
     ),
     (
         "edges",

@@ -1,5 +1,6 @@
 """Needles' files: what is taken, and each fault told in one line."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ from driving import Call
 
 from needle.errors import UsageError
 from needle.needlefiles import choose_form, draw_needles, load_needle_source
+from needle.types import LANGUAGES
 
 
 def write(folder: Path, text: str) -> Path:
@@ -192,3 +194,15 @@ def test_check_says_what_a_needle_is(call: Call, tmp_path: Path) -> None:
     ended = call("check", write(tmp_path, NEEDLE.replace("[[blue]]", "[]")))
     assert ended.status == 2
     assert len(ended.faults) == 1
+
+
+@pytest.mark.parametrize("page", ["tasks.md", "tasks.zh.md"])
+def test_the_documented_needle_is_sound(page: str, tmp_path: Path) -> None:
+    """The example in the documentation is a needle, drawn as the page says."""
+    docs = Path(__file__).resolve().parents[1] / "docs" / page
+    (example,) = re.findall(r"```yaml\n(.*?)```", docs.read_text(encoding="utf-8"), re.DOTALL)
+    source = load_needle_source(str(write(tmp_path, example)))
+    form = choose_form(source, "multi", 3)
+    for language in LANGUAGES:
+        (needle,) = draw_needles(source, language, 0, 1, form)
+        assert len(set(needle.facts)) == len(needle.answers) == 3

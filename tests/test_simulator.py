@@ -117,6 +117,7 @@ async def test_lists_its_models() -> None:
         "sim/blind": 131_072,
         "sim/middle": 131_072,
         "sim/window": 131_072,
+        "sim/oracle": 131_072,
     }
     async with client(window=9_000) as opened:
         listed = (await opened.get("/models")).json()["data"]
