@@ -1,7 +1,7 @@
 """What a figure says of its task, its base score and its controls, in English and Chinese. Pure."""
 
 from needle.figures import Heatmap
-from needle.tasks import text_language
+from needle.tasks import FAMILIES, text_language
 from needle.types import Language
 
 LANGUAGE_NAMES: dict[Language, dict[Language, str]] = {
@@ -42,6 +42,27 @@ def describe_task(heatmap: Heatmap, language: Language) -> str:
     article = {"English": "An ", "Chinese": "A "}.get(asked, "")
     text = LANGUAGE_NAMES[language][text_language(heatmap.task, heatmap.language)]
     return words.format(count=heatmap.count, a_fact=f"{article}{asked}", text=text)
+
+
+def name_task(heatmap: Heatmap, language: Language) -> tuple[str, ...]:
+    """Name a figure's task in its footer; of several facts the depth is that of the first."""
+    if heatmap.task == "single":
+        return ()
+    option = FAMILIES[heatmap.task].option if heatmap.task in FAMILIES else None
+    several = {
+        "en": {
+            "facts": f" ({heatmap.count} facts, depth of the first)",
+            "hops": f" ({heatmap.count} facts, depth of the first)",
+            "distractors": f" ({heatmap.count} distractors)",
+        },
+        "zh": {
+            "facts": f"（{heatmap.count} 条事实，深度按第一条计）",
+            "hops": f"（{heatmap.count} 条事实，深度按第一条计）",
+            "distractors": f"（{heatmap.count} 条干扰句）",
+        },
+    }[language]
+    label = "任务：" if language == "zh" else "task "
+    return (f"{label}{heatmap.task}{several.get(option or '', '')}",)
 
 
 def describe_base(heatmap: Heatmap, language: Language) -> tuple[str, ...]:

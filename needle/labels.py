@@ -9,6 +9,7 @@ from needle.captions import (
     describe_base,
     describe_controls,
     describe_task,
+    name_task,
     warn_known,
 )
 from needle.cells import UNSCORED
@@ -195,7 +196,6 @@ def _write_english(heatmap: Heatmap, key: tuple[tuple[Mark, str], ...]) -> Label
         words = _name_marks(heatmap, "en")
         parts = ", ".join(f"{count:,} {words[verdict]}" for verdict, count in reasons)
         left_out = f"{sum(count for _, count in reasons):,} left out: {parts}"
-    task = () if heatmap.task == "single" else (f"task {heatmap.task}",)
     needle = "needle not known" if heatmap.needle == UNKNOWN else f"needle {heatmap.needle}"
     haystack = f"haystack {heatmap.haystack}"
     if heatmap.haystack == UNKNOWN:
@@ -223,7 +223,7 @@ def _write_english(heatmap: Heatmap, key: tuple[tuple[Mark, str], ...]) -> Label
             ),
             describe_controls(heatmap, "en"),
             (
-                *task,
+                *name_task(heatmap, "en"),
                 needle,
                 f"{haystack} ({text}){passes}",
                 tokenizer,
@@ -262,7 +262,6 @@ def _write_chinese(heatmap: Heatmap, key: tuple[tuple[Mark, str], ...]) -> Label
         words = _name_marks(heatmap, "zh")
         parts = "，".join(f"{words[verdict]} {count:,}" for verdict, count in reasons)
         left_out = f"{sum(count for _, count in reasons):,} 条未计入：{parts}"
-    task = () if heatmap.task == "single" else (f"任务：{heatmap.task}",)
     needle = "针：不详" if heatmap.needle == UNKNOWN else f"针：{heatmap.needle}"
     haystack = "不详" if heatmap.haystack == UNKNOWN else heatmap.haystack
     return Labels(
@@ -287,7 +286,7 @@ def _write_chinese(heatmap: Heatmap, key: tuple[tuple[Mark, str], ...]) -> Label
             ),
             describe_controls(heatmap, "zh"),
             (
-                *task,
+                *name_task(heatmap, "zh"),
                 needle,
                 f"{text}背景文本：{haystack}{passes}",
                 tokenizer,
