@@ -14,7 +14,7 @@ import functools
 import json
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -22,17 +22,19 @@ import tiktoken
 
 from needle.calibration import Reading, Scale, Subject, read_counts, settle
 from needle.config import draw_needles, load_needle_source, load_template
-from needle.context import draw_offset, read_passage
+from needle.context import Measured, draw_offset, find_cut, read_passage
 from needle.corpus import find_haystacks
 from needle.grid import GridWish
 from needle.plan import Fitting, Material, Settings, make_plan
 from needle.prompts import build_messages
 from needle.tokens import HANZI, countings_at_hand, load_counting
-from needle.types import Haystack, Message, Model, Trial
+from needle.types import Haystack, Language, Message, Model, Trial
 
 LENGTHS = (1_000, 2_000, 4_000, 8_000, 16_000, 32_000, 64_000, 128_000)
 DEPTHS = (20.0, 80.0)
 A_MESSAGE, A_REQUEST = 4, 3  # tokens of the chat format
+SAMPLE = 2_000
+TOKENS = load_counting("o200k_base")
 
 Count = Callable[[str], int]
 
@@ -42,14 +44,14 @@ GPT4 = (
 )
 
 
-@dataclass(frozen=True)
-class Measured:
-    """What one tokenizer came to on one text: errors by length in percent, and what it took."""
+@dataclass
+class Found:
+    """What one tokenizer came to in one language: errors by length in percent, and what it took."""
 
-    errors: list[list[float]]
-    probes: float
-    tokens: float
-    how: str
+    errors: list[list[float]] = field(default_factory=lambda: [[] for _ in LENGTHS])
+    plain: list[list[float]] = field(default_factory=lambda: [[] for _ in LENGTHS])
+    asked: list[list[int]] = field(default_factory=list)
+    by: set[str] = field(default_factory=set)
 
 
 def carried(package: str, *parts: str) -> Path | None:
@@ -133,50 +135,56 @@ def count_request(count: Count, messages: Sequence[Message]) -> int:
     return A_REQUEST + sum(A_MESSAGE + count(message["content"]) for message in messages)
 
 
-def measure(count: Count, haystack: Haystack, replicates: int) -> Measured:
+def measure(count: Count, haystack: Haystack, replicates: int, found: Found) -> None:
     """Calibrate a stand-in on a haystack, and count the prompts of the plan that follows."""
     language = haystack.language
-    tokens = load_counting("o200k_base")
-    countings = countings_at_hand(tokens)
+    countings = countings_at_hand(TOKENS)
     template = load_template("plain", language)
     needles = draw_needles(load_needle_source("fictional"), language, 0, replicates)
-    readings, asked = [], []
+    readings = []
     for number, needle in enumerate(needles):
         offset = draw_offset(haystack, 0, number)
         read = functools.partial(read_passage, haystack, offset)
         subject = Subject(language, template, needle, read, LENGTHS, countings)
         reading, counts = drive(subject, count)
         readings.append(reading)
-        asked.append(counts)
+        found.asked.append(counts)
+        _measure_plain(count, read(LENGTHS[-1] * 8), found)
     name, knots = settle(readings, countings)
     counting = next(each for each in countings if each.name == name)
-    fitting = Fitting(
-        replace(counting, join_room=min(counting.join_room, 1)), tuple(map(Scale, knots))
-    )
+    tight = replace(counting, join_room=min(counting.join_room, 1))
     plan = make_plan(
         Settings(
             model=Model("m", "v", "http://127.0.0.1/v1", None),
             grid=GridWish(lengths=LENGTHS, depths=DEPTHS),
             unit="tokens",
-            tokens=tokens,
+            tokens=TOKENS,
             hanzi=HANZI,
             seed=0,
             temperature=0.0,
             reply_tokens=256,
-            fittings={language: fitting},
+            fittings={language: Fitting(tight, tuple(map(Scale, knots)))},
         ),
         [Material(language, haystack, needles, template)],
     )
-    errors: list[list[float]] = [[] for _ in LENGTHS]
     for trial in plan.trials:
         theirs = count_request(count, _messages(trial, haystack))
-        errors[LENGTHS.index(trial.context_length)].append(
-            100 * (theirs / trial.context_length - 1)
-        )
-    how = "exact" if readings[0].recognised is not None else name
-    return Measured(
-        errors, sum(map(len, asked)) / len(asked), sum(map(sum, asked)) / len(asked), how
-    )
+        errors = found.errors[LENGTHS.index(trial.context_length)]
+        errors.append(100 * (theirs / trial.context_length - 1))
+    found.by.add("recognised" if readings[0].recognised is not None else name)
+
+
+def _measure_plain(count: Count, text: str, found: Found) -> None:
+    """Take one ratio from pieces drawn evenly from a passage, and see how far it is off."""
+    measured = Measured(text, TOKENS, LENGTHS[-1] + 1_000)
+    ends = [find_cut(measured, length) for length in LENGTHS]
+    size, pieces = ends[-1] // 100, 20
+    each = SAMPLE * ends[-1] // (pieces * LENGTHS[-1])  # characters
+    drawn = [text[k * 5 * size :][:each] for k in range(pieces)]
+    ratio = sum(map(count, drawn)) / sum(map(TOKENS.count, drawn))
+    for index, end in enumerate(ends):
+        true = count(text[:end]) / TOKENS.count(text[:end])
+        found.plain[index].append(100 * (true / ratio - 1))
 
 
 def _messages(trial: Trial, haystack: Haystack) -> list[Message]:
@@ -198,32 +206,46 @@ def drive(subject: Subject, count: Count) -> tuple[Reading, list[int]]:
         return reading, counts
 
 
+def write(errors: Sequence[Sequence[float]]) -> str:
+    """Write errors by length: the root mean square and the largest."""
+    return " | ".join(
+        f"{math.sqrt(sum(e * e for e in each) / len(each)):.2f} / {max(map(abs, each)):.2f}"
+        for each in errors
+    )
+
+
 def main() -> None:
-    """Print the table: the root mean square and the largest error at each length."""
+    """Print two tables: errors as fitted, and with one ratio from 2,000 tokens."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--replicates", type=int, default=5)
     parser.add_argument("--haystack", action="append", default=[])
     said = parser.parse_args()
-    heads = [f"{length // 1_000}k" for length in LENGTHS]
-    print(f"| tokenizer | text | fitted by | probes | tokens | {' | '.join(heads)} |")
-    print("|---|---|---|---|---|" + "---|" * len(heads))
+    heads = " | ".join(f"{length // 1_000}k" for length in LENGTHS)
+    rows, plain = [], []
     for name, count in tokenizers():
         if count is None:
             print(f"left out, since no package here carries it: {name}")
             continue
+        by_language: dict[Language, Found] = {}
         for place in said.haystack or ["essays"]:
-            for language, haystack in find_haystacks((place,)).items():
-                found = measure(count, haystack, said.replicates)
-                cells = [
-                    f"{math.sqrt(sum(e * e for e in each) / len(each)):.2f} / "
-                    f"{max(map(abs, each)):.2f}"
-                    for each in found.errors
-                ]
-                print(
-                    f"| {name} | {haystack.name} ({language}) | {found.how} | {found.probes:.0f} "
-                    f"| {found.tokens:,.0f} | {' | '.join(cells)} |",
-                    flush=True,
-                )
+            for haystack in find_haystacks((place,)).values():
+                found = by_language.setdefault(haystack.language, Found())
+                measure(count, haystack, said.replicates, found)
+        for language, found in by_language.items():
+            probes = sum(map(len, found.asked)) / len(found.asked)
+            tokens = sum(map(sum, found.asked)) / len(found.asked)
+            rows.append(
+                f"| {name} | {language} | {' or '.join(sorted(found.by))} | {probes:.0f} | "
+                f"{tokens:,.0f} | {write(found.errors)} |"
+            )
+            plain.append(f"| {name} | {language} | {write(found.plain)} |")
+    line = "---|" * len(LENGTHS)
+    print(f"| tokenizer | text | fitted by | requests | tokens | {heads} |")
+    print(f"|---|---|---|---|---|{line}")
+    print("\n".join(rows))
+    print(f"\nwith one ratio from {SAMPLE:,} tokens drawn evenly:\n")
+    print(f"| tokenizer | text | {heads} |\n|---|---|{line}")
+    print("\n".join(plain))
 
 
 if __name__ == "__main__":

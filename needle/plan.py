@@ -163,11 +163,12 @@ def _refuse_beyond(settings: Settings, room: int | None) -> None:
     for index, length in enumerate(typed):
         if length > room:
             window = settings.model.window or 0
+            spare = f" and {VENDOR_SPARE:.0%} to spare" if settings.fittings else ""
             raise UsageError(
                 f"length {format_length(length)} is past the window of {settings.model.name}: "
                 f"{window:,} tokens, {room:,} {settings.unit} beside {settings.reply_tokens} for "
-                f"the reply and {CHAT_OVERHEAD} for the chat format (grid.lengths[{index}]): "
-                f"use {room} or less"
+                f"the reply and {CHAT_OVERHEAD} for the chat format{spare} "
+                f"(grid.lengths[{index}]): use {room} or less"
             )
 
 

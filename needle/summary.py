@@ -121,9 +121,10 @@ def describe_fit(run: Run) -> str | None:
     elif told.money is not None and run.model.price is not None:
         money = f"at most about {told.money:,.4f} {run.model.price.currency}"
     return (
-        f"lengths in its own tokens: it is asked first how it counts, in up to {told.requests} "
-        f"small requests of {told.tokens:,} tokens together (money: {money}); until then it is "
-        f"taken to count as {run.tokenizer} does"
+        f"lengths in its own tokens: it is asked first how it counts, in 3 tiny requests a "
+        f"language if its tokenizer is a known one, else in up to {told.requests} small ones of "
+        f"{told.tokens:,} tokens together (money: {money}); until then it is taken to count as "
+        f"{run.tokenizer} does"
     )
 
 
