@@ -205,6 +205,7 @@ def _carry_out(
 def _ask_ratio(prepared: Prepared, orders: Orders, faults: str | None) -> Prepared:
     """Ask a run's endpoint how it counts, and fit the run to that."""
     run = prepared.run
+    _say(f"asking {run.model.name} how it counts")
     with reachable(run.model, run.seed, faults) as base_url:
         there = replace(run, model=replace(run.model, base_url=base_url))
         ratio = calibrate(replace(prepared, run=there), find_key(run.model), orders.budget, _say)

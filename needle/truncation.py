@@ -1,9 +1,9 @@
 """Silent truncation: an endpoint that cuts a prompt to its window and answers all the same. Pure.
 
 It shows in nothing but the endpoint's own count of the prompt. Ollama cuts to num_ctx or, in
-later versions, to half of it, as its issues 3839 and 17427 tell. Some endpoints count only what
-their cache did not serve, or add hundreds of tokens of their own to every prompt: neither is
-taken for a cut.
+later versions, to half of it (its issues 3839 and 17427). Some endpoints count only what their
+cache did not serve, add tokens of their own to every prompt, or tell the same number for all of
+them: none of these is taken for a cut.
 """
 
 from collections.abc import Iterable, Mapping
@@ -21,6 +21,7 @@ _OVERHEAD = 128  # tokens that an endpoint may add to each prompt
 _LEAST_RATIO = 0.25  # of ours: no tokenizer makes less of either language
 _FILLED = 0.98  # of the longest count seen: what fills a window is no shorter than that
 _HALF = 0.49  # of it: what is left of a window that was halved
+_DIFFERENT = 3  # numbers told that make it sure that an endpoint counts at all
 _HALVED = 0.62  # of the least to be expected: so little is left then
 
 
@@ -29,11 +30,13 @@ class PromptCounts:
     """How long an endpoint has found a run's prompts so far, beside our own counts."""
 
     largest: int = 0
+    told: set[int] = field(default_factory=set)
     seen: dict[Language, list[tuple[int, int]]] = field(default_factory=dict)
 
     def remember(self, language: Language, ours: int, theirs: int) -> None:
         """Take in one prompt's two counts; those of cut prompts do no harm."""
         self.largest = max(self.largest, theirs)
+        self.told.add(theirs)
         self.seen.setdefault(language, []).append((ours, theirs))
 
     def is_cut(
@@ -45,10 +48,14 @@ class PromptCounts:
         shorter prompts of its language stand in, with room for 5% of local deviation in each
         and for 128 tokens that the endpoint adds to every prompt. A window that has taken a
         prompt whole can't fill with less: a short count that is neither as long as the
-        longest one seen nor what is left of a halved window is something else.
+        longest one seen nor what is left of a halved window is something else. Where it
+        has told no more than two numbers yet, this one must be a window's.
         """
         least = self._least(language, ours) if expected is None else _CALIBRATED * expected
         if theirs < _SMALLEST_WINDOW or theirs >= least:
+            return False
+        counts = expected is not None or len(self.told | {theirs}) >= _DIFFERENT
+        if not counts and not _is_window(theirs):
             return False
         if theirs >= _FILLED * self.largest:
             return True
@@ -83,6 +90,11 @@ class PromptCounts:
             return asked
         failure = Failure(KIND, 200, describe_cut(theirs, about), permanent=True, reply=reply)
         return replace(asked, result=failure)
+
+
+def _is_window(tokens: int) -> bool:
+    """Tell whether a window, or what Ollama leaves of one, may be so many tokens."""
+    return tokens % _SMALLEST_WINDOW in (0, 2)
 
 
 def describe_cut(theirs: int, about: int) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -61,7 +62,7 @@ def test_no_false_alarm(
 @given(
     RATIOS,
     st.integers(0, 60),
-    st.integers(512, 200_000),
+    st.integers(700, 200_000),
     st.floats(1.15, 40),
     st.floats(0.3, 0.98),
     st.booleans(),
@@ -83,8 +84,9 @@ def test_every_window_is_caught(
     endpoint = Endpoint(ratio, overhead, cap, halves)
     if share * cap < 4_000:
         share = 0.98
-    whole = max(int((cap - overhead) * share / ratio), 1)
-    assert not endpoint.ask("zh", whole, calibrated=calibrated)
+    whole = int((cap - overhead) * share / ratio)
+    for shorter in (0, 9, 26):  # as depths and needles differ
+        assert not endpoint.ask("zh", max(whole - shorter, 1), calibrated=calibrated)
     ours = int(cap * past / ratio) + 1
     assert endpoint.ask("zh", ours, calibrated=calibrated)
 
@@ -113,6 +115,17 @@ def test_a_window_smaller_than_every_prompt() -> None:
     assert not endpoint.ask("en", 4_000)  # nothing to hold it against yet
     assert endpoint.ask("en", 8_000)
     assert Endpoint(1.0, cap=2_048).ask("en", 16_000)  # no tokenizer makes so little of it
+
+
+@pytest.mark.parametrize("told", [1, 10, 500, 1_000, 1_234, 100_000])
+def test_one_number_for_every_prompt_is_no_count(told: int) -> None:
+    """An endpoint that tells one or two numbers for all prompts, and no window's, counts none."""
+    counts = PromptCounts()
+    counts.remember("en", 1_000, 900)
+    for ours in (1_000, 8_000, 128_000, 1_000, 1_000_000):
+        for language in LANGUAGES:
+            assert not counts.is_cut(language, ours, told)
+            counts.remember(language, ours, told)
 
 
 def test_languages_have_ratios_of_their_own() -> None:
