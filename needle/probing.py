@@ -15,7 +15,7 @@ from needle.budget import Budget, Purse
 from needle.calibration import Probe, Reading, Scale, Subject, foresee, read_counts, settle
 from needle.context import draw_offset, read_passage
 from needle.counts import VendorCount
-from needle.endpoint import ask, open_client, request_body
+from needle.endpoint import Interrupted, ask, open_client, request_body
 from needle.errors import NeedleError, Stopped, UsageError
 from needle.gate import Gate
 from needle.money import cost
@@ -30,6 +30,7 @@ from needle.types import Failure, Language, Limits, Message, Reply, Run
 REPLY_TOKENS = 16
 """The reply budget of a probe: some endpoints refuse a smaller one."""
 
+_LOST = 3.2  # of our count: what an attempt without an answer may have been charged for
 _FRAME = 150  # tokens of a template, a question and a needle, about
 _HELLO: list[Message] = [{"role": "user", "content": "Hello"}]
 
@@ -266,7 +267,8 @@ class _Asking:
                 f"(--count vendor): use --count common"
             )
         if not free:
-            self._take(theirs, result)
+            said = result.completion_tokens
+            self._take(theirs, self.reply_tokens if said is None else said, 1)
         return theirs
 
     def _check_budget(self, language: Language, probe: Probe) -> None:
@@ -278,16 +280,14 @@ class _Asking:
                 f"counts (--budget): raise it, or use --count common"
             )
 
-    def _take(self, theirs: int, reply: Reply) -> None:
-        completion = (
-            self.reply_tokens if reply.completion_tokens is None else reply.completion_tokens
-        )
-        self.taken.requests += 1
-        self.taken.prompt += theirs
+    def _take(self, prompt: int, completion: int, requests: int) -> None:
+        """Count what requests have taken: attempts without an answer at their worst."""
+        self.taken.requests += requests
+        self.taken.prompt += prompt
         self.taken.completion += completion
         if self.run.model.price:
-            self.taken.money += cost(self.run.model.price, theirs, completion)
-        self.purse.pay(theirs, completion)
+            self.taken.money += cost(self.run.model.price, prompt, completion)
+        self.purse.pay(prompt, completion)
 
     async def _send(self, messages: list[Message], tokens: int, estimate: bool) -> Reply | Failure:
         """Ask once more with the run's own reply budget where so small a one is refused."""
@@ -305,13 +305,19 @@ class _Asking:
         body = request_body(run.model, messages, run.temperature, self.reply_tokens)
         if estimate:
             body = {name: body[name] for name in ("model", "messages")}
-        asked = await ask(
-            self.client,
-            lambda: body,
-            self.key,
-            sleep=self.stop.sleep,
-            turn=self.gate.turn(tokens + self.reply_tokens),
-            errors=run.model.errors,
-            count_path=run.model.estimate_path if estimate else None,
-        )
+        try:
+            asked = await ask(
+                self.client,
+                lambda: body,
+                self.key,
+                sleep=self.stop.sleep,
+                turn=self.gate.turn(tokens + self.reply_tokens),
+                errors=run.model.errors,
+                count_path=run.model.estimate_path if estimate else None,
+            )
+        except Interrupted as error:
+            raise self.stop.reason or Stopped("interrupted") from error
+        if not estimate and asked.lost_attempts:
+            lost = asked.lost_attempts
+            self._take(round(_LOST * tokens) * lost, self.reply_tokens * lost, lost)
         return asked.result

@@ -130,12 +130,12 @@ def describe_fit(run: Run) -> str | None:
 
 def describe_counts(run: Run, lines: Iterable[Mapping[str, Any]]) -> str | None:
     """Describe in one line how an endpoint's count of the prompts went with what was planned."""
-    ratios: dict[Language, list[float]] = {}
+    ratios: dict[Language, list[float]] = {language: [] for language in run.languages}
     off: list[float] = []
     for line in lines:
         theirs = line.get("endpoint_prompt_tokens")
         if theirs and line["failure"] is None and line["prompt_tokens"]:
-            ratios.setdefault(line["language"], []).append(theirs / line["prompt_tokens"])
+            ratios[line["language"]].append(theirs / line["prompt_tokens"])
             off.append(abs(theirs / line["context_length"] - 1))
     if not off:
         return None
@@ -145,7 +145,9 @@ def describe_counts(run: Run, lines: Iterable[Mapping[str, Any]]) -> str | None:
             f"{max(off):.2%} at most ({_count(len(off), 'reply', 'replies')})"
         )
     means = ", ".join(
-        f"{sum(each) / len(each):.3f} in {_LANGUAGE[language]}" for language, each in ratios.items()
+        f"{sum(each) / len(each):.3f} in {_LANGUAGE[language]}"
+        for language, each in ratios.items()
+        if each
     )
     return f"the endpoint's tokens for one of {run.tokenizer}: {means} (the mean over its replies)"
 

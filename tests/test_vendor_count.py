@@ -239,6 +239,17 @@ def test_a_small_reply_budget_that_is_refused_is_raised(
     assert sum(body["max_tokens"] == 16 for body in server.bodies) == 1
 
 
+def test_a_lost_attempt_counts_at_its_worst(run: Callable[..., Called], server: Server) -> None:
+    """A probe that no answer came to is asked again, and counts as if it had been charged."""
+    answer = billing(CL100K)
+    server.script = lambda body, number: Answer(500, "{}") if number == 0 else answer(body, number)
+    assert run("--language", "en").status == 0
+    kept = run_yaml()["ratio"]["en"]
+    probes = server.bodies[1:4]
+    assert kept["requests"] == 4
+    assert kept["prompt_tokens"] > sum(count_body(CL100K, body) for body in probes)
+
+
 @pytest.mark.usefixtures("run")
 def test_the_budget_holds_for_the_probes(call: Call, server: Server) -> None:
     """What asking costs is part of the budget: too small a one sends nothing, or ends in time."""
