@@ -15,7 +15,8 @@ class VendorCount:
     replicate, straight in between. ``source``: ``recognised`` is exact, ``estimate`` comes from
     the vendor's own endpoint for counts, ``probes`` from usage.prompt_tokens of small requests;
     ``assumed`` takes the endpoint to count as we do, until it is asked. The rest is what the
-    requests took, by the endpoint's own count, lost ones at their worst, and cost, in the currency of the model's price.
+    requests took, by the endpoint's own count, those without an answer at their worst, and cost,
+    in the currency of the model's price.
     """
 
     counting: str
