@@ -128,6 +128,7 @@ def make_heatmap(
         scorer=scorer,
         judge=run.judge.name if run.judge and scorer == "judge" else None,
         imported=run.imported,
+        vendor_count=run.ratio is not None,
     )
 
 

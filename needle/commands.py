@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from needle.budget import Budget, convert, parse_budget, parse_rates
+from needle.budget import Budget, Rates, convert, parse_budget, parse_rates
 from needle.config import Card, Recipe, read_recipe
 from needle.credentials import find_key
 from needle.drawing import draw_run
@@ -32,12 +32,14 @@ from needle.prepare import (
     prepare,
     prepare_again,
     refuse_beyond_limits,
+    with_ratio,
 )
+from needle.probing import calibrate, fit_from_earlier, is_assumed
 from needle.progress import JudgeProgress, LiveWatch, PlainWatch
 from needle.runner import Ending, Orders, carry_out, count_spent
 from needle.scoring import KEYWORD
 from needle.store import OUTCOMES, create_run, find_run, load_run, own_run, read_lines, rewrite_run
-from needle.summary import describe_plan, describe_recall
+from needle.summary import describe_counts, describe_fit, describe_plan, describe_recall
 from needle.types import Language, Model, Run
 
 DONE, SOME_FAILED, STOPPED, INTERRUPTED = 0, 1, 3, 130
@@ -65,18 +67,12 @@ def run_models(
 ) -> int:
     """Carry out a run for each model; return the exit status."""
     recipe, ready = prepare_models(config, said)
+    if not again:
+        ready = [fit_from_earlier(prepared, out) for prepared in ready]
     whole = parse_budget(budget) if budget else None
     rates = parse_rates(rate)
     for prepared in ready:
-        model = prepared.run.model
-        find_key(model)
-        for asked in (model, prepared.run.judge):
-            if asked is not None and whole is not None:
-                convert(whole, asked.price, rates, asked.name)
-        if prepared.run.judge is not None:
-            find_key(prepared.run.judge)
-        if faults and not model.simulated:
-            raise UsageError(f"{model.name} is not simulated (--faults): use a sim/ model")
+        _check_askable(prepared.run, whole, rates, faults)
     found = [None if again else find_run(out, p.run.model.name, p.run.digest) for p in ready]
     to_pay = [p for p, f in zip(ready, found, strict=True) if _to_pay(p, f)]
     if to_pay and not (yes or budget):
@@ -100,6 +96,18 @@ def run_models(
         if ended in (STOPPED, INTERRUPTED):
             break
     return status
+
+
+def _check_askable(run: Run, whole: Budget | None, rates: Rates, faults: str | None) -> None:
+    """Raise UsageError where a run's model or judge has no key, or the budget means nothing."""
+    for asked in (run.model, run.judge):
+        if asked is None:
+            continue
+        find_key(asked)
+        if whole is not None:
+            convert(whole, asked.price, rates, asked.name)
+    if faults and not run.model.simulated:
+        raise UsageError(f"{run.model.name} is not simulated (--faults): use a sim/ model")
 
 
 def _spend(left: Budget | None, cap: Budget | None, spent: float) -> Budget | None:
@@ -183,6 +191,8 @@ def _run_one(
         click.echo(f"{folder} is finished; --again would pay for it anew", err=True)
         return folder, _settled_ending(prepared, folder, orders)
     if folder is None:
+        if is_assumed(prepared.run):
+            prepared = _ask_ratio(prepared, orders, faults)
         folder = create_run(out, prepared.run, again)
     else:
         click.echo(f"going on with {folder}", err=True)
@@ -246,6 +256,22 @@ def _carry_out(
             return carry_out(replace(prepared, run=there), folder, find_key(model), watch, orders)
 
 
+def _ask_ratio(prepared: Prepared, orders: Orders, faults: str | None) -> Prepared:
+    """Ask a run's endpoint how it counts, and fit the run to that."""
+    run = prepared.run
+    _say(f"asking {run.model.name} how it counts")
+    with reachable(run.model, known(run.seed), faults) as base_url:
+        there = replace(run, model=replace(run.model, base_url=base_url))
+        ratio = calibrate(replace(prepared, run=there), find_key(run.model), orders.budget, _say)
+    fitted = with_ratio(prepared, ratio)
+    _say(describe_fit(fitted.run) or "")
+    return fitted
+
+
+def _say(sentence: str) -> None:
+    click.echo(sentence, err=True)
+
+
 @contextmanager
 def reachable(model: Model, seed: int, faults: str | None) -> Iterator[str]:
     """Yield the address of a model's endpoint; the simulated one is started for the run."""
@@ -268,6 +294,11 @@ def _finish(folder: Path, ending: Ending, judged: Judged | None = None) -> int:
             if not early:
                 raise
             click.echo(f"note: {error}", err=True)  # why it stopped is what the user must read
+    counts = describe_counts(
+        load_run(folder), settle_states(read_lines(folder / OUTCOMES)).values()
+    )
+    if counts:
+        click.echo(counts, err=True)
     left = f"{ending.replies} replies, {ending.failures} failed, {ending.not_run} not run"
     click.echo(f"{folder}: {left}", err=True)
     if early:
@@ -314,13 +345,14 @@ def print_drawn(drawn: list[Path], heatmaps: list[Heatmap], labels: Language | N
         click.echo(f"note: {advice}", err=True)
 
 
-def show_plans(config: Path | None, said: Mapping[str, Any], as_json: bool) -> int:
+def show_plans(config: Path | None, said: Mapping[str, Any], as_json: bool, out: Path) -> int:
     """Print each model's plan; nothing is sent."""
     import json
 
     from needle.summary import plan_record
 
     recipe, ready = prepare_models(config, said)
+    ready = [fit_from_earlier(prepared, out) for prepared in ready]
     if as_json:
         records = [plan_record(prepared, recipe.card) for prepared in ready]
         click.echo(json.dumps(records, ensure_ascii=False, indent=1))

@@ -119,6 +119,7 @@ class Recipe:
     task: Names = ()
     grid: GridRecipe = field(default_factory=GridRecipe)
     unit: Literal["tokens", "hanzi"] = "tokens"
+    count: Literal["common", "vendor"] = "common"
     tokenizer: str = "o200k_base"
     needle: str | None = None
     facts: Count | None = None
@@ -192,6 +193,11 @@ def _check(data: Mapping[str, Any], place: str) -> Recipe:
     check_scorers(recipe.scorer, f"{place}: scorer")
     if recipe.unit == "hanzi" and recipe.language == "en":
         raise UsageError(f"unit hanzi counts Chinese text ({place}: unit): use language zh")
+    if recipe.unit == "hanzi" and recipe.count == "vendor":
+        raise UsageError(
+            f"lengths are in hanzi or in the vendor's own tokens, not both ({place}: count): "
+            f"use unit tokens or count common"
+        )
     return recipe
 
 

@@ -40,11 +40,13 @@ class Heatmap:
     """All that a heatmap's figure says: its cells, and what stands around them.
 
     ``recall`` is the mean over all scored replies; ``scored`` their number; ``left_out``
-    counts the trials without a score by verdict. ``count`` is how many facts (or distractors)
-    the task's needles have. ``base`` is the base score, the mean of the recalls at the base
-    lengths, each counting alike; None where there is none. ``controls`` is None where none
-    were asked. ``passes`` is how often the longest
-    context reads through its haystack. ``date`` is that of the run.
+    counts the trials without a score by verdict. ``passes`` is how often the longest context
+    reads through its haystack, None where not known. ``date`` is that of the run.
+    ``vendor_count`` says that lengths are in the model's own tokens. ``scorer`` is whose scores
+    are drawn, with its model's name where it is a judge. ``count`` is how many facts (or
+    distractors) the task's needles have. ``base`` is the base score, the mean of the recalls at
+    the base lengths, each counting alike; None where there is none. ``controls`` is None where
+    none were asked.
     """
 
     model: str
@@ -63,6 +65,7 @@ class Heatmap:
     left_out: dict[Verdict, int]
     passes: float | None
     simulated: bool
+    vendor_count: bool = False
     scorer: str = "keyword"
     judge: str | None = None
     imported: Imported | None = None

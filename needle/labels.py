@@ -133,6 +133,10 @@ def write_depths(depths: Sequence[float]) -> list[str]:
     return [f"{float(tick[:-1]):g}%" for tick in ticks]
 
 
+def _without_empty(*lines: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
+    return tuple(line for line in lines if line)
+
+
 def _count_left_out(heatmap: Heatmap) -> list[tuple[Verdict, int]]:
     """Return the trials without a score by reason, the most frequent first."""
     counts = [(v, heatmap.left_out[v]) for v in UNSCORED if heatmap.left_out.get(v)]
@@ -184,6 +188,8 @@ def _write_english(heatmap: Heatmap, key: tuple[tuple[Mark, str], ...]) -> Label
     tokenizer = f"lengths in tokens of {heatmap.tokenizer}"
     if heatmap.tokenizer == UNKNOWN:
         tokenizer = "lengths as recorded (tokenizer not known)"
+    if heatmap.vendor_count:
+        tokenizer = f"lengths in tokens of {heatmap.model}'s own count"
     if hanzi:
         tokenizer = f"lengths in Chinese characters (tokenizer {heatmap.tokenizer})"
     recall = "no scored replies, so no recall"
@@ -214,7 +220,7 @@ def _write_english(heatmap: Heatmap, key: tuple[tuple[Mark, str], ...]) -> Label
         bottom="Bottom Of\nDocument",
         colour_bar="Accuracy Of Retrieval",
         key=key,
-        footer=(
+        footer=_without_empty(
             (
                 recall,
                 left_out,
@@ -251,6 +257,8 @@ def _write_chinese(heatmap: Heatmap, key: tuple[tuple[Mark, str], ...]) -> Label
     tokenizer = f"长度按 {heatmap.tokenizer} 的 token 计"
     if heatmap.tokenizer == UNKNOWN:
         tokenizer = "长度依原记录（分词器不详）"
+    if heatmap.vendor_count:
+        tokenizer = f"长度按 {heatmap.model} 自己的 token 计"
     if hanzi:
         tokenizer = f"长度按汉字计（分词器 {heatmap.tokenizer}）"
     recall = "尚无已评分的回答"
@@ -277,7 +285,7 @@ def _write_chinese(heatmap: Heatmap, key: tuple[tuple[Mark, str], ...]) -> Label
         bottom="文档结尾",
         colour_bar="检索准确率",
         key=key,
-        footer=(
+        footer=_without_empty(
             (
                 recall,
                 left_out,

@@ -22,6 +22,7 @@ from needle.models import load_vendors
 from needle.needlefiles import load_needle_source
 from needle.outcomes import describe_trial
 from needle.prepare import Prepared, prepare
+from needle.probing import describe_ratio, fit_from_earlier
 from needle.prompts import build_messages, choose_template
 from needle.runner import passage_reader
 from needle.tokens import HANZI, load_counting
@@ -88,12 +89,14 @@ def print_prompt(
     replicate: int,
     control: str | None,
     as_json: bool,
+    out: Path,
 ) -> int:
     """Print one trial's exact prompt, or its messages, counts, depth and keys as JSON.
 
     A control is that of the length without the needle, or the one without any text.
     """
     recipe, prepared = _prepare_one(config, said, length, depth, replicate)
+    prepared = fit_from_earlier(prepared, out)
     (asked,) = prepared.run.grid.lengths
     trial = next(
         t
@@ -154,6 +157,9 @@ def _prompt_record(
         "haystack_sha256": note.sha256 if trial.cut else None,
         "passes": note.passes if trial.cut else None,
         "hanzi": trial.context_units if trial.unit == "hanzi" else None,
+        "count": "common" if trial.vendor_tokens is None else "vendor",
+        "vendor_tokens": trial.vendor_tokens,
+        "vendor_count": describe_ratio(prepared.run).get(trial.text_language),
         "message_tokens": [count(message["content"]) for message in messages],
         "messages": messages,
     }

@@ -1,7 +1,9 @@
 """What a plan is made of: each task's needles with their text and template, and the settings."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+from needle.calibration import Scale
 from needle.counting import Counting
 from needle.grid import GridWish
 from needle.types import Haystack, Language, Model, Needle, Template, Unit
@@ -26,11 +28,20 @@ class Material:
 
 
 @dataclass(frozen=True, slots=True)
+class Fitting:
+    """How lengths in an endpoint's own tokens are made: a counting of ours, a scale a replicate."""
+
+    counting: Counting
+    scales: tuple[Scale, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """What else shapes a run's requests.
 
     ``base_lengths`` are for the tasks with a base score; ``controls`` says whether questions
-    are also asked without their needle, and without any text.
+    are also asked without their needle, and without any text. Without ``fittings``, by the
+    text's language, lengths are in the common count.
     """
 
     model: Model
@@ -43,8 +54,16 @@ class Settings:
     reply_tokens: int
     base_lengths: tuple[int, ...] = ()
     controls: bool = False
+    fittings: Mapping[Language, Fitting] | None = None
 
-    @property
-    def counting(self) -> Counting:
-        """The counting that context lengths are in."""
+    def counting(self, language: Language) -> Counting:
+        """Return the counting by which contexts of a text's language are cut to their length."""
+        if self.fittings is not None:
+            return self.fittings[language].counting
         return self.tokens if self.unit == "tokens" else self.hanzi
+
+    def fit_to(self, language: Language, replicate: int, length: int) -> int:
+        """Return what a context length comes to in the counting of its text's language."""
+        if self.fittings is None:
+            return length
+        return self.fittings[language].scales[replicate].to_ours(length)

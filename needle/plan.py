@@ -14,6 +14,10 @@ from needle.tasks import BASE_TASKS
 from needle.trials import make_asking, plan_needle
 from needle.types import Haystack, Plan, Repeats, SamePlace, Trial
 
+VENDOR_SPARE = 0.01
+"""The share of a window kept free where lengths are fitted to an endpoint's count: twice what
+any fit has been off by."""
+
 
 def make_plan(settings: Settings, materials: Sequence[Material]) -> Plan:
     """Make the plan of a run: replicate by replicate, text by text, short contexts first.
@@ -32,7 +36,7 @@ def make_plan(settings: Settings, materials: Sequence[Material]) -> Plan:
             reading = read(settings, haystack, replicate, longest)
             cut = 0
             for material in readers:
-                asking = make_asking(settings, reading, material, settings.counting)
+                asking = make_asking(settings, reading, material, reading.passage.counting)
                 block, merged = plan_needle(asking, grid, _choose_base(settings, material, room))
                 trials += block
                 same_place += merged
@@ -66,6 +70,8 @@ def _room(settings: Settings, materials: Sequence[Material]) -> int | None:
     if settings.model.window is None:
         return None
     room = settings.model.window - settings.reply_tokens - CHAT_OVERHEAD
+    if settings.fittings is not None:
+        room -= round(VENDOR_SPARE * room)
     if room <= 0:
         raise UsageError(
             f"the window of {settings.model.name} ({settings.model.window:,} tokens) has no room "
@@ -109,9 +115,10 @@ def _refuse_beyond(settings: Settings, room: int | None) -> None:
     for index, length in enumerate(typed):
         if length > room:
             window = settings.model.window or 0
+            spare = f" and {VENDOR_SPARE:.0%} to spare" if settings.fittings else ""
             raise UsageError(
                 f"length {format_length(length)} is past the window of {settings.model.name}: "
                 f"{window:,} tokens, {room:,} {settings.unit} beside {settings.reply_tokens} for "
-                f"the reply and {CHAT_OVERHEAD} for the chat format (grid.lengths[{index}]): "
-                f"use {room} or less"
+                f"the reply and {CHAT_OVERHEAD} for the chat format{spare} "
+                f"(grid.lengths[{index}]): use {room} or less"
             )

@@ -1,10 +1,11 @@
 """From a recipe, or from a run folder's run.yaml, to a plan that is ready to be carried out."""
 
 import platform
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 
+from needle.calibration import ASSUMED, Scale
 from needle.config import (
     Recipe,
     choose_base_url,
@@ -13,11 +14,13 @@ from needle.config import (
     wish_grid,
 )
 from needle.corpus import find_haystacks
+from needle.counting import Counting
+from needle.counts import VendorCount
 from needle.errors import UsageError, known
 from needle.grid import GridWish
 from needle.judging import choose_judge
 from needle.keys import digest
-from needle.materials import Material, Settings
+from needle.materials import Fitting, Material, Settings
 from needle.models import find_limits, find_model
 from needle.needlefiles import choose_form, choose_sources, draw_needles, repeats_needles
 from needle.needles import Form, NeedleSource
@@ -27,7 +30,7 @@ from needle.prompts import choose_template
 from needle.scoring import KEYWORD
 from needle.store import name_run
 from needle.tasks import BASE_LENGTHS, BASE_TASKS, FAMILIES, text_language
-from needle.tokens import HANZI, load_counting
+from needle.tokens import HANZI, countings_at_hand, load_counting
 from needle.trials import CLASSIC
 from needle.types import (
     LANGUAGES,
@@ -40,6 +43,8 @@ from needle.types import (
     Run,
     Template,
 )
+
+Ratio = Mapping[Language, VendorCount]
 
 _VERSIONED = ("needle", "openai", "tiktoken")
 
@@ -77,22 +82,27 @@ def prepare(recipe: Recipe, told_language: bool, model_name: str, date: str) -> 
         for task, source in sources.items()
         for language in languages
     ]
+    tokens = load_counting(recipe.tokenizer)
+    texts = tuple(dict.fromkeys(material.haystack.language for material in materials))
+    ratio = _assume(tokens, texts, recipe.replicates) if recipe.count == "vendor" else None
     settings = Settings(
         model=model,
         grid=wish_grid(recipe),
         unit=recipe.unit,
-        tokens=load_counting(recipe.tokenizer),
+        tokens=tokens,
         hanzi=HANZI,
         seed=recipe.seed,
         temperature=recipe.temperature if recipe.temperature is not None else model.temperature,
         reply_tokens=recipe.reply_tokens or model.reply_tokens,
         base_lengths=BASE_LENGTHS,
         controls=recipe.controls == "all",
+        fittings=_make_fittings(ratio, tokens),
     )
     plan = make_plan(settings, materials)
     limits = choose_limits(recipe, model)
     refuse_beyond_limits(plan, settings.reply_tokens, limits)
     run = _describe(recipe, settings, materials, templates, plan, limits, date)
+    run = replace(run, ratio=ratio)
     notes = [
         f"needle {source.name!r} has fewer wordings than replicates: replicates share "
         f"needles and differ in their haystack only"
@@ -168,6 +178,54 @@ def refuse_beyond_limits(plan: Plan, reply_tokens: int, limits: Limits | None) -
             )
 
 
+def _assume(
+    tokens: Counting, languages: Sequence[Language], replicates: int
+) -> dict[Language, VendorCount]:
+    """Return what an endpoint's count is taken to be before it is asked: the same as ours."""
+    count = VendorCount(tokens.name, (ASSUMED.knots,) * replicates, "assumed")
+    return dict.fromkeys(languages, count)
+
+
+def _make_fittings(ratio: Ratio | None, tokens: Counting) -> dict[Language, Fitting] | None:
+    if ratio is None:
+        return None
+    by_name = {counting.name: counting for counting in countings_at_hand(tokens)}
+    fittings = {}
+    for language, count in ratio.items():
+        if count.counting not in by_name:
+            raise UsageError(
+                f"no counting {count.counting!r} (run.yaml: ratio.{language}.counting): "
+                f"use {', '.join(by_name)}"
+            )
+        counting = by_name[count.counting]
+        # What is kept free for joins would make short contexts fall short by half a percent.
+        tight = replace(counting, join_room=min(counting.join_room, 1))
+        fittings[language] = Fitting(tight, tuple(map(Scale, count.knots)))
+    return fittings
+
+
+def with_ratio(prepared: Prepared, ratio: Ratio) -> Prepared:
+    """Return a run with its lengths fitted to what its endpoint's count was found to be."""
+    run = replace(prepared.run, ratio=dict(ratio))
+    again = prepare_again(run)
+    refuse_beyond_limits(again.plan, known(run.reply_tokens), run.limits)
+    whole = _digest_plan(again.plan)
+    passes = {repeat.language: repeat.passes for repeat in again.plan.repeats}
+    fitted = replace(
+        run,
+        run_id=name_run(run.date, run.model.name, whole),
+        digest=whole,
+        haystacks={
+            language: replace(note, passes=passes[language])
+            for language, note in run.haystacks.items()
+        },
+        same_place=again.plan.same_place,
+        trials=len(again.plan.trials),
+        base_lengths=again.plan.base_lengths,
+    )
+    return replace(again, run=fitted)
+
+
 def prepare_again(run: Run) -> Prepared:
     """Prepare a run anew from its run.yaml; raise UsageError if its haystack has changed."""
     if run.imported is not None:
@@ -193,17 +251,19 @@ def prepare_again(run: Run) -> Prepared:
         for task in run.tasks
         for language in run.languages
     ]
+    tokens = load_counting(run.tokenizer_file or run.tokenizer)
     settings = Settings(
         model=run.model,
         grid=GridWish(run.grid.name, lengths=run.grid.lengths, depths=run.grid.depths),
         unit=run.unit,
-        tokens=load_counting(run.tokenizer_file or run.tokenizer),
+        tokens=tokens,
         hanzi=HANZI,
         seed=known(run.seed),
         temperature=run.temperature,
         reply_tokens=known(run.reply_tokens),
         base_lengths=run.base_lengths,
         controls=run.controls == "all",
+        fittings=_make_fittings(run.ratio, tokens),
     )
     return Prepared(run, make_plan(settings, materials), haystacks, _notes(run))
 
@@ -219,13 +279,7 @@ def _describe(
 ) -> Run:
     passes = {repeat.language: repeat.passes for repeat in plan.repeats}
     scorers = recipe.scorer or (KEYWORD,)
-    whole = digest(
-        {
-            "keys": [trial.key for trial in plan.trials],
-            "grid": [plan.grid.lengths, plan.grid.depths],
-            "layout": CLASSIC,
-        }
-    )
+    whole = _digest_plan(plan)
     model = settings.model
     needles: dict[str, dict[Language, tuple[Needle, ...]]] = {}
     for material in materials:
@@ -263,6 +317,16 @@ def _describe(
         base_lengths=plan.base_lengths,
         controls=recipe.controls,
         versions={"python": platform.python_version(), **{n: version(n) for n in _VERSIONED}},
+    )
+
+
+def _digest_plan(plan: Plan) -> str:
+    return digest(
+        {
+            "keys": [trial.key for trial in plan.trials],
+            "grid": [plan.grid.lengths, plan.grid.depths],
+            "layout": CLASSIC,
+        }
     )
 
 

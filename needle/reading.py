@@ -30,9 +30,11 @@ def read(settings: Settings, haystack: Haystack, replicate: int, length: int) ->
     Raises UsageError if the haystack holds nothing to count in the run's unit.
     """
     offset = draw_offset(haystack, settings.seed, replicate)
-    passage = measure(haystack, offset, length, settings.counting, settings.unit)
+    counting = settings.counting(haystack.language)
+    longest = settings.fit_to(haystack.language, replicate, length)
+    passage = measure(haystack, offset, longest, counting, settings.unit)
     in_tokens = passage
-    if settings.unit != "tokens":
+    if counting.name != settings.tokens.name:
         in_tokens = Measured(passage.text, settings.tokens)
     boundaries = find_boundaries(passage.text)
     return Reading(haystack, replicate, offset, passage, in_tokens, boundaries)

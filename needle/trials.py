@@ -138,26 +138,28 @@ def _merge(block: Sequence[Trial]) -> tuple[list[Trial], list[SamePlace]]:
 def _plan_length(asking: Asking, length: int, depths: Sequence[float | None]) -> list[Trial]:
     """Place and count one length's trials; None among the depths is the one without a needle."""
     reading = asking.reading
-    shared = share_cut(reading.passage, asking.frame(spread(asking.needle, 0)), length)
+    target = asking.settings.fit_to(reading.haystack.language, reading.replicate, length)
+    shared = share_cut(reading.passage, asking.frame(spread(asking.needle, 0)), target)
     trials = []
     for depth in depths:
         inserts = spread(asking.needle, depth)
         frame, asked = asking.frame(inserts), [insert.depth_percent for insert in inserts]
-        cut = shared if depth is not None else share_cut(reading.passage, frame, length)
-        fitted = fit(reading.passage, reading.boundaries, frame, length, asked, cut)
-        trials.append(_make_trial(asking, length, depth, inserts, fitted))
+        cut = shared if depth is not None else share_cut(reading.passage, frame, target)
+        fitted = fit(reading.passage, reading.boundaries, frame, target, asked, cut)
+        trials.append(_make_trial(asking, length, target, depth, inserts, fitted))
     return trials
 
 
 def _make_trial(
     asking: Asking,
     length: int,
+    target: int,
     depth: float | None,
     inserts: Sequence[Insert],
     fitted: Fitted,
 ) -> Trial:
     settings, reading, tokens = asking.settings, asking.reading, fitted.total
-    if settings.unit == "hanzi":
+    if reading.in_tokens is not reading.passage:
         frame = asking.frame(inserts)
         tokens = reading.in_tokens.count(frame.lay_out(fitted.positions, fitted.cut))
         tokens += sum(map(settings.tokens.count, asking.others))
@@ -169,6 +171,9 @@ def _make_trial(
     )
     facts = [place for place in places if not place.distractor]
     needle = asking.needle if facts else replace(asking.needle, facts=())
+    ratio = None
+    if settings.fittings is not None:
+        ratio = (reading.passage.counting.name, round(target / length, 9))
     text = TextKey(
         task=asking.needle.task,
         language=asking.material.language,
@@ -179,7 +184,7 @@ def _make_trial(
         haystack_offset=reading.offset,
         unit=settings.unit,
         tokenizer=settings.tokens.name,
-        ratio=None,
+        ratio=ratio,
         context_length=length,
         depth_percent=depth,
         replicate=reading.replicate,
@@ -192,7 +197,8 @@ def _make_trial(
 def _ask_bare(asking: Asking) -> Trial:
     """Plan the question without any text: whether the model knows the answer already."""
     settings, question = asking.settings, asking.needle.question
-    units = settings.counting.count(question)
+    units = settings.counting(asking.reading.haystack.language).count(question)
+    theirs = _count_theirs(asking, units)
     text = TextKey(
         task=asking.needle.task,
         language=asking.material.language,
@@ -204,7 +210,7 @@ def _ask_bare(asking: Asking) -> Trial:
         unit=settings.unit,
         tokenizer=settings.tokens.name,
         ratio=None,
-        context_length=units,
+        context_length=units if theirs is None else theirs,
         depth_percent=None,
         replicate=asking.reading.replicate,
         control="no_haystack",
@@ -223,6 +229,7 @@ def _key_trial(
 ) -> Trial:
     """Return a trial with its keys: what shapes its text, with where and how much it is."""
     settings, model = asking.settings, asking.settings.model
+    theirs = _count_theirs(asking, units)
     key, pair = make_keys(
         text=text,
         model=model.name,
@@ -251,5 +258,15 @@ def _key_trial(
         places=places,
         cut=cut,
         prompt_tokens=tokens,
-        context_units=units,
+        context_units=units if theirs is None else theirs,
+        vendor_tokens=theirs,
     )
+
+
+def _count_theirs(asking: Asking, units: int) -> int | None:
+    """Return an endpoint's count of so many units, where lengths are fitted to it."""
+    settings, reading = asking.settings, asking.reading
+    if settings.fittings is None:
+        return None
+    scale = settings.fittings[reading.haystack.language].scales[reading.replicate]
+    return round(scale.to_theirs(units))

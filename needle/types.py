@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from needle.counts import VendorCount
 from needle.origins import HaystackNote, Imported
 
 Language = Literal["en", "zh"]
@@ -203,11 +204,12 @@ class Trial:
     """One request: one cell, one replicate, one model, one language.
 
     ``language`` is that of needle, question and template, ``text_language`` that of the text
-    around the needle. ``places`` are the inserted
-    sentences in the order of the text; the trial's own depths are those of the needle's
-    first fact. ``cut`` is where the haystack ends, in characters of the replicate's.
-    ``prompt_tokens`` counts all message contents in the counting tokenizer, exactly;
-    ``context_units`` the same in the run's unit. A control's depths are None.
+    around the needle. ``places`` are the inserted sentences in the order of the text; the
+    trial's own depths are those of the needle's first fact. ``cut`` is where the haystack ends,
+    in characters of the replicate's. ``prompt_tokens`` counts all message contents in the
+    counting tokenizer, exactly; ``context_units`` the same in the run's unit. ``vendor_tokens``
+    is the endpoint's own count of the request as far as it is known beforehand: None where
+    lengths are in the common count. A control's depths are None.
     """
 
     key: str
@@ -231,6 +233,7 @@ class Trial:
     cut: int
     prompt_tokens: int
     context_units: int
+    vendor_tokens: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,6 +280,7 @@ class Run:
     run of needle's own knows (seed, budgets of tokens and time) is None in an imported one.
     ``base_lengths`` are those of the base score that some tasks have beside their grid.
     ``controls`` says whether the question was also asked without the needle, and without text.
+    ``ratio`` is how the endpoint counts a text's language, where lengths are in its own tokens.
     """
 
     run_id: str
@@ -289,7 +293,7 @@ class Run:
     unit: Unit
     tokenizer: str
     tokenizer_file: str | None
-    ratio: float | None
+    ratio: dict[Language, VendorCount] | None
     seed: int | None
     replicates: int
     temperature: float | None

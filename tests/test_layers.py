@@ -20,7 +20,7 @@ PACKAGE = Path(needle.__file__).parent
 # - `reader`, `surfaces` and `faults` decide what simulated models say: pure, so core.
 # - `prepare` joins all edges into a run that is ready, and `runner` carries it out.
 GROUPS: tuple[tuple[str, frozenset[str]], ...] = (
-    ("words", frozenset({"__init__", "types", "figures", "origins", "errors"})),
+    ("words", frozenset({"__init__", "types", "figures", "origins", "counts", "errors"})),
     (
         "core",
         frozenset({"plan", "trials", "reading", "materials", "context", "counting", "passages"})
@@ -40,7 +40,8 @@ GROUPS: tuple[tuple[str, frozenset[str]], ...] = (
         | {"folding", "wordings", "verdicts", "judge", "agreement", "foreign"}
         | {"failures", "outcomes", "completions", "labels", "cleaning"}
         | {"money", "budget", "pace", "estimate"}
-        | {"reader", "oracle", "surfaces", "faults"},
+        | {"reader", "oracle", "surfaces", "faults"}
+        | {"calibration", "truncation"},
     ),
     (
         "edges",
@@ -50,8 +51,8 @@ GROUPS: tuple[tuple[str, frozenset[str]], ...] = (
     ),
     (
         "runs",
-        frozenset({"prepare", "stopping", "gate", "runner", "progress", "summary", "drawing"})
-        | {"judging", "marking", "importing", "replies", "simulator"},
+        frozenset({"prepare", "probing", "stopping", "gate", "runner", "progress", "summary"})
+        | {"drawing", "judging", "marking", "importing", "replies", "simulator"},
     ),
     (
         "commands",
