@@ -22,6 +22,15 @@ main()
 """
 
 
+@pytest.fixture(autouse=True, scope="session")
+def no_vendors_of_ones_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep the vendors' files of whoever runs the tests out of them, in subprocesses too."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("NEEDLE_MODELS", raising=False)
+        patch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.mktemp("config")))
+        yield
+
+
 @pytest.fixture
 def server() -> Iterator[Server]:
     with serving() as started:

@@ -45,7 +45,7 @@ GROUPS: tuple[tuple[str, frozenset[str]], ...] = (
         "runs",
         frozenset({"prepare", "runner", "progress", "summary", "drawing", "replies", "simulator"}),
     ),
-    ("commands", frozenset({"commands", "listing", "cli", "__main__"})),
+    ("commands", frozenset({"commands", "listing", "catalogue", "cli", "__main__"})),
 )
 GROUP_OF = {module: index for index, (_, modules) in enumerate(GROUPS) for module in modules}
 
@@ -66,7 +66,7 @@ OWNERS: Mapping[str, frozenset[str]] = {
     "opencc": frozenset({"scoring"}),
     "yaml": frozenset({"files", "store"}),
     "filelock": frozenset({"store", "fetch"}),
-    "click": frozenset({"cli", "commands", "listing"}),
+    "click": frozenset({"cli", "commands", "listing", "catalogue"}),
 }
 
 # What touches the world, and so is no business of words and core.
