@@ -227,6 +227,7 @@ def find_model(
             model,
             base_url=_strip(base_url) if base_url else model.base_url,
             window=window or model.window,
+            source="" if window else model.source,
         )
     if base_url is None:
         known = [known for vendor in load_vendors() for known in vendor.models]

@@ -120,10 +120,11 @@ class Model:
 
     ``served_as`` is the name that goes into a request, where it is another than ``name``.
     ``window`` is in the vendor's tokens, prompt and reply together, ``window_characters`` in
-    characters of the prompt; None where not known. ``source`` and ``as_of`` are theirs. ``extra`` is what else stands in the
-    request's body, such as what turns thinking off. ``errors`` are texts by which the vendor
-    says a kind of failure. ``estimate_path`` is where it counts a prompt's tokens.
-    ``params`` are a self-hosted model's parameters, by which its use of cards is reckoned.
+    characters of the prompt; None where not known. ``source`` and ``as_of`` are theirs.
+    ``extra`` is what else stands in the request's body, such as what turns thinking off.
+    ``errors`` are texts by which the vendor says a kind of failure. ``estimate_path`` is where
+    it counts a prompt's tokens. ``params`` are a self-hosted model's parameters, by which its
+    use of cards is reckoned.
     """
 
     name: str
@@ -273,6 +274,7 @@ class Run:
     trials: int
     primary_scorer: str
     versions: dict[str, str]
+    limits: Limits | None = None
 
     __pydantic_config__ = STRICT
 
@@ -307,6 +309,16 @@ class Failure:
     permanent: bool
     condemns: bool = False
     reply: Reply | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """What a vendor's headers say may still be sent, and in how many seconds it is whole again."""
+
+    requests_left: int | None = None
+    requests_reset_s: float | None = None
+    tokens_left: int | None = None
+    tokens_reset_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

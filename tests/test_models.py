@@ -172,7 +172,7 @@ def test_tiers_are_by_name() -> None:
     """A tier's limits are the vendor's, and an unknown tier or vendor is told what there is."""
     kimi = find_model("kimi-k2.6", None, None)
     assert find_limits(kimi, "1").tokens_a_minute == 2_000_000
-    with pytest.raises(UsageError, match="moonshot has no tier 'gold'.*use 0, 1"):
+    with pytest.raises(UsageError, match=r"moonshot has no tier 'gold'.*use 0, 1"):
         find_limits(kimi, "gold")
     with pytest.raises(UsageError, match="--rpm"):
         find_limits(find_model("gpt-4o", None, None), "1")
@@ -213,7 +213,9 @@ def test_the_users_folders_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyP
     named.mkdir()
     monkeypatch.setenv("NEEDLE_MODELS", str(named))
     assert own_folders() == (config, named)
-    text = "vendor: mine\ntitle: Mine\nbase_url: http://x/v1\nkey: null\nmodels: {mine-1: {window: %s}}\n"
+    text = (
+        "{vendor: mine, title: T, base_url: http://x/v1, key: null, models: {mine-1: {window: %s}}}"
+    )
     write(config, text % "1k")
     assert find_model("mine-1", None, None).window == 1_000
     models._load_vendors.cache_clear()  # noqa: SLF001 - one process sees a folder once
