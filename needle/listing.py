@@ -19,6 +19,7 @@ from needle.corpus import find_haystacks, list_haystacks, read_folder
 from needle.errors import UsageError
 from needle.files import read_yaml
 from needle.grid import format_length
+from needle.models import check_vendor_file
 from needle.outcomes import describe_trial
 from needle.prepare import Prepared, prepare
 from needle.prompts import build_messages
@@ -133,5 +134,8 @@ def _check(path: Path) -> str:
         for language in data["languages"]:
             load_template(str(path), language)
         return f"the prompt {data.get('name')!r}"
+    if "vendor" in data:
+        vendor = check_vendor_file(path)
+        return f"the vendor {vendor.vendor!r}, {len(vendor.models)} models"
     read_recipe(path, {})
     return "a recipe"

@@ -69,7 +69,7 @@ class ModelEntry:
     content: Content | None = None
     stream: bool = False
     extra: dict[str, Any] = field(default_factory=dict)
-    reply_tokens: Count = 256
+    reply_tokens: Length = 256
     params: Annotated[float, Field(gt=0)] | None = None
     ends: Date | None = None
     retired: str | None = None
@@ -149,18 +149,30 @@ def load_vendors(own: tuple[Path, ...] | None = None) -> tuple[Vendor, ...]:
     return _load_vendors(own_folders() if own is None else own)
 
 
+def check_vendor_file(path: Path) -> Vendor:
+    """Return a vendor as it is with a user's file laid over the shipped one, if there is one.
+
+    Raises UsageError for whatever is wrong with the file.
+    """
+    return _read_vendors((path,))[str(read_yaml(path, "FILE").get("vendor"))]
+
+
 @functools.cache
 def _load_vendors(own: tuple[Path, ...]) -> tuple[Vendor, ...]:
+    paths = tuple(path for folder in own for path in sorted(folder.glob("*.yaml")))
+    return tuple(_read_vendors(paths).values())
+
+
+def _read_vendors(own: tuple[Path, ...]) -> dict[str, Vendor]:
     merged: dict[str, tuple[dict[str, Any], str]] = {}
-    for folder in (shipped("configs", "models"), *own):
-        for path in sorted(folder.glob("*.yaml")):
-            data = read_yaml(path, "configs/models")
-            name = str(data.get("vendor"))
-            if folder in own:
-                data = _sign(data, str(path))
-            before, _ = merged.get(name, ({"source": str(path)}, ""))
-            merged[name] = (_lay_over(before, data), str(path))
-    return tuple(_check_vendor(data, place) for data, place in merged.values())
+    for path in (*sorted(shipped("configs", "models").glob("*.yaml")), *own):
+        data = read_yaml(path, "configs/models")
+        if path in own:
+            data = _sign(data, str(path))
+        name = str(data.get("vendor"))
+        before, _ = merged.get(name, ({"source": str(path)}, ""))
+        merged[name] = (_lay_over(before, data), str(path))
+    return {name: _check_vendor(data, place) for name, (data, place) in merged.items()}
 
 
 def _sign(data: Mapping[str, Any], path: str) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from needle.models import (
     Fact,
     ModelEntry,
     Vendor,
+    check_vendor_file,
     find_limits,
     find_model,
     find_source,
@@ -259,3 +260,5 @@ def test_a_fault_in_a_users_file_is_one_line(tmp_path: Path, text: str, fault: s
         load_vendors(write(tmp_path, text))
     assert "own.yaml" in str(told.value)
     assert "\n" not in str(told.value)
+    with pytest.raises(UsageError, match=fault):
+        check_vendor_file(tmp_path / "own.yaml")
