@@ -197,7 +197,7 @@ def fetch(name: str, mirror: str | None) -> int:
 @click.option("--timeout", "timeout_s", help="Seconds to wait for the reply (default 120).")
 @no_keys
 def check(files: tuple[Path, ...], **options: Any) -> int:
-    """Check a model's endpoint, or recipes, needles and prompts of your own and haystacks."""
+    """Check a model's endpoint, or vendors, recipes, needles, prompts and haystacks of your own."""
     if not (files or options["model"]):
         raise UsageError("check what? name FILES (YAML, or a haystack's folder) or a --model")
     if files:

@@ -15,8 +15,8 @@ from needle.summary import describe_plan
 
 WIDTH = 100
 TODAY = "2026-11-24"
-NAMES = [name for vendor in load_vendors() for name in vendor.models]
-NAMES += [f"{vendor.prefix}m" for vendor in load_vendors() if vendor.any_model]
+NAMES = [name for vendor in load_vendors(()) for name in vendor.models]
+NAMES += [f"{vendor.prefix}m" for vendor in load_vendors(()) if vendor.any_model]
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ DEPTHS = ("0", "25", "50", "75", "100")
 STATUS = {"overflow": 400, "filter": 400, "no_balance": 429, "rate_limit": 429}
 TEXTS = [
     (vendor, kind, text)
-    for vendor in load_vendors()
+    for vendor in load_vendors(())
     for kind, texts in vendor.errors.items()
     for text in texts
 ]
