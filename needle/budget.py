@@ -5,6 +5,7 @@ whether it was served.
 """
 
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from needle.errors import UsageError
@@ -12,8 +13,10 @@ from needle.money import cost
 from needle.types import Failure, Language, Price, Reply, Trial
 
 TOKENS = "tok"
-_UNKNOWN_RATIO = 2.0  # an endpoint's tokens over ours, at the most, until it has told its own
-_SAFETY = 1.1  # over the largest ratio seen
+_WORST_RATIO: Mapping[Language, float] = {"en": 2.0, "zh": 3.2}
+"""An endpoint's tokens over ours, at the most, until it has told its own: in Chinese a token a
+byte, in English twice as many as any known tokenizer has made."""
+_SAFETY = 1.1  # over the largest ratio, and the longest reply, seen
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,13 +26,19 @@ class Budget:
     amount: float
     of: str
 
+    def __str__(self) -> str:
+        """Write it as a user would: 20 CNY, 2,000,000 tokens."""
+        if self.of == TOKENS:
+            return f"{self.amount:,.0f} tokens"
+        return f"{self.amount:,.4g} {self.of}"
 
-def parse_budget(text: str, price: Price | None) -> Budget:
-    """Read ``20CNY``, ``5USD`` or ``2Mtok``.
 
-    Raises UsageError for anything else, and where money can't be counted since the model's
-    price is not known or in another currency.
-    """
+Rates = Mapping[tuple[str, str], float]
+"""What one unit of the first currency is in the second."""
+
+
+def parse_budget(text: str) -> Budget:
+    """Read ``20CNY``, ``5USD`` or ``2Mtok``; raise UsageError for anything else."""
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kM]?tok|[A-Z]{3})", text.strip())
     if not match:
         raise UsageError(f"not a budget: {text!r} (--budget): use 20CNY, 5USD or 2Mtok")
@@ -37,36 +46,66 @@ def parse_budget(text: str, price: Price | None) -> Budget:
     if of.endswith(TOKENS):
         scale = {"tok": 1, "ktok": 1_000, "Mtok": 1_000_000}[of]
         return Budget(amount * scale, TOKENS)
-    if price is None:
-        raise UsageError(
-            f"the model has no known price, so {text} can't be kept to (--budget): use tokens, "
-            f"such as 2Mtok"
-        )
-    if price.currency != of:
-        raise UsageError(
-            f"the model's price is in {price.currency}, not as {text} is (--budget): "
-            f"give the budget in {price.currency}, or in tokens, such as 2Mtok"
-        )
     return Budget(amount, of)
 
 
+def parse_rates(texts: Sequence[str]) -> Rates:
+    """Read rates such as ``USD/CNY=7.1`` (one dollar is 7.1 yuan), usable in both directions.
+
+    Raises UsageError for anything else.
+    """
+    rates: dict[tuple[str, str], float] = {}
+    for text in texts:
+        match = re.fullmatch(r"([A-Z]{3})/([A-Z]{3})=(\d+(?:\.\d+)?)", text.strip())
+        if not match or not float(match[3]):
+            raise UsageError(f"not a rate: {text!r} (--rate): use USD/CNY=7.1")
+        rates[match[1], match[2]] = float(match[3])
+        rates[match[2], match[1]] = 1 / float(match[3])
+    return rates
+
+
+def convert(budget: Budget, price: Price | None, rates: Rates, name: str) -> Budget:
+    """Return a budget in what a model's price is in.
+
+    Raises UsageError where money can't be counted, since the price is not known or is in
+    another currency and no rate was given.
+    """
+    if budget.of == TOKENS:
+        return budget
+    if price is None:
+        raise UsageError(
+            f"{name} has no known price, so {budget} can't be kept to (--budget): use tokens, "
+            f"such as 2Mtok"
+        )
+    if price.currency == budget.of:
+        return budget
+    rate = rates.get((budget.of, price.currency))
+    if rate is None:
+        raise UsageError(
+            f"the price of {name} is in {price.currency}, the budget of {budget} is not "
+            f"(--budget): give --rate {price.currency}/{budget.of}=..., or a budget in "
+            f"{price.currency} or tokens"
+        )
+    return Budget(budget.amount * rate, price.currency)
+
+
 class Purse:
-    """What a run has spent and set aside of its budget."""
+    """What a run has spent and set aside of its budget, in what the budget is of."""
 
     def __init__(self, budget: Budget | None, price: Price | None, reply_tokens: int) -> None:
         """Open a purse; without a budget everything may be spent."""
         self.budget = budget
         self.price = price
-        self.reply_tokens = reply_tokens
         self.spent = 0.0
         self.set_aside = 0.0
+        self._longest_reply: float = reply_tokens
         self._ratios: dict[Language, float] = {}
 
     def worst(self, trial: Trial) -> float:
         """Return the most that one request for a trial can cost."""
         known = self._ratios.get(trial.language)
-        prompt = trial.prompt_tokens * (known * _SAFETY if known else _UNKNOWN_RATIO)
-        return self._value(prompt, self.reply_tokens)
+        ratio = known * _SAFETY if known else _WORST_RATIO[trial.language]
+        return self._value(trial.prompt_tokens * ratio, self._longest_reply)
 
     def _value(self, prompt: float, reply: float) -> float:
         if self.budget is None or self.budget.of == TOKENS or self.price is None:
@@ -92,9 +131,16 @@ class Purse:
     def count(self, trial: Trial, result: Reply | Failure, lost_attempts: int) -> None:
         """Count what an outcome has spent; attempts without an answer at their worst case."""
         self.spent += self.worst(trial) * lost_attempts
-        if isinstance(result, Failure):
+        reply = result.reply if isinstance(result, Failure) else result
+        if reply is None:
             return
-        prompt = result.endpoint_prompt_tokens or trial.prompt_tokens
+        prompt = reply.endpoint_prompt_tokens or trial.prompt_tokens
         ratio = prompt / trial.prompt_tokens if trial.prompt_tokens else 1.0
         self._ratios[trial.language] = max(self._ratios.get(trial.language, 1.0), ratio)
-        self.spent += self._value(prompt, result.completion_tokens or self.reply_tokens)
+        said = self._longest_reply if reply.completion_tokens is None else reply.completion_tokens
+        if said > self._longest_reply:  # reasoning that the vendor does not hold to the limit
+            self._longest_reply = said * _SAFETY
+        if self.price is not None and self.budget is not None and self.budget.of != TOKENS:
+            self.spent += cost(self.price, prompt, said, reply.cached_tokens or 0)
+        else:
+            self.spent += prompt + said

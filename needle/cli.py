@@ -7,7 +7,6 @@ import difflib
 import errno
 import os
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -15,11 +14,9 @@ import click
 
 from needle import __version__
 from needle.errors import NeedleError, UsageError
+from needle.options import gather, limits_options, no_keys, run_options
 
 EXIT_USAGE, EXIT_STOPPED, EXIT_INTERRUPTED = 2, 3, 130
-
-_GRID = ("lengths", "length_count", "depths", "depth_count", "spacing")
-_REPEATABLE = ("model", "haystack")
 
 
 class Commands(click.Group):
@@ -51,64 +48,6 @@ def cli() -> None:
     """  # noqa: D301 - click keeps the lines after a real \b as they are
 
 
-def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options that say what a run is; each default is the recipe's."""
-    options = (
-        click.option(
-            "--model", "-m", multiple=True, help="A model's name; several make several runs."
-        ),
-        click.option(
-            "--config", type=click.Path(path_type=Path), help="A recipe in YAML (configs/runs/)."
-        ),
-        click.option("--language", help="en, zh or both (default both)."),
-        click.option("--task", help="Tasks, separated by commas (default single)."),
-        click.option("--grid", help="default, published or full."),
-        click.option("--lengths", help="Context lengths, such as 1k,8k,32k,128k."),
-        click.option("--length-count", help="So many evenly spaced lengths instead."),
-        click.option("--depths", help="Depths in percent, such as 0,25,50,75,100."),
-        click.option("--depth-count", help="So many depths instead."),
-        click.option("--spacing", help="linear or sigmoid depths."),
-        click.option("--unit", help="tokens or hanzi (Chinese characters)."),
-        click.option("--tokenizer", help="o200k_base, cl100k_base, or a tokenizer.json's path."),
-        click.option("--needle", help="A needle's name or YAML file (default fictional)."),
-        click.option(
-            "--haystack", multiple=True, help="A haystack's name or folder (default essays)."
-        ),
-        click.option("--prompt", help="A prompt's name or YAML file (default plain)."),
-        click.option("--replicates", help="Different needles and haystack offsets (default 1)."),
-        click.option("--seed", help="What is drawn, is drawn from it (default 0)."),
-        click.option(
-            "--base-url", help="Any OpenAI-compatible endpoint, such as http://127.0.0.1:8000/v1."
-        ),
-        click.option("--window", help="The model's window in tokens, where it is not known."),
-        click.option("--reply-tokens", help="Tokens for the reply (default 256)."),
-        click.option("--temperature", help="Sampling temperature (default 0 where taken)."),
-        click.option("--timeout", "timeout_s", help="Seconds to wait for one reply (default 600)."),
-        click.option("--concurrency", help="Requests in flight at once."),
-    )
-    for option in reversed(options):
-        command = option(command)
-    return command
-
-
-def gather(options: dict[str, Any]) -> dict[str, Any]:
-    """Return what the command line said, in a recipe's shape."""
-    said: dict[str, Any] = {}
-    grid: dict[str, Any] = {}
-    for name, value in options.items():
-        if value is None or value == ():
-            continue
-        if name == "grid":
-            grid["name"] = value
-        elif name in _GRID:
-            grid[name] = value
-        else:
-            said[name] = list(value) if name in _REPEATABLE else value
-    if grid:
-        said["grid"] = grid
-    return said
-
-
 @cli.command()
 @run_options
 @click.option(
@@ -117,7 +56,8 @@ def gather(options: dict[str, Any]) -> dict[str, Any]:
     default=Path("runs"),
     help="The folder of run folders (default runs/).",
 )
-@click.option("--budget", help="Never spend more: 20CNY, 5USD or 2Mtok.")
+@click.option("--budget", help="Never spend more, all models together: 20CNY, 5USD or 2Mtok.")
+@click.option("--rate", multiple=True, help="For a budget in another currency: USD/CNY=7.1.")
 @click.option("--again", is_flag=True, help="Pay anew for a run that is finished.")
 @click.option("--faults", help="Faults of the simulated endpoint (needle simulate --help).")
 @click.option("--yes", is_flag=True, help="Don't ask before sending.")
@@ -125,7 +65,8 @@ def run(**options: Any) -> int:
     """Carry out a run: plan, ask, store, score, and draw its heatmaps."""
     from needle.commands import run_models
 
-    extra = {name: options.pop(name) for name in ("out", "budget", "again", "faults", "yes")}
+    names = ("out", "budget", "rate", "again", "faults", "yes")
+    extra = {name: options.pop(name) for name in names}
     return run_models(options.pop("config"), gather(options), **extra)
 
 
@@ -133,7 +74,7 @@ def run(**options: Any) -> int:
 @run_options
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def plan(**options: Any) -> int:
-    """Show a run's trials, tokens and money; send nothing."""
+    """Show a run's trials, tokens, money and time; send nothing."""
     from needle.commands import show_plans
 
     as_json = options.pop("as_json")
@@ -144,13 +85,18 @@ def plan(**options: Any) -> int:
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option("--concurrency", type=click.IntRange(1), help="Requests in flight at once.")
 @click.option("--budget", help="Never spend more, what is spent already included.")
+@click.option("--rate", multiple=True, help="For a budget in another currency: USD/CNY=7.1.")
+@limits_options
 @click.option("--failed", is_flag=True, help="Also ask again what can't pass by itself.")
 @click.option("--base-url", help="The same endpoint at another address.")
+@no_keys
 def resume(**options: Any) -> int:
     """Go on with a run folder: ask only what has no reply yet."""
     from needle.commands import resume_run
 
-    return resume_run(options.pop("run"), **options)
+    names = ("run", "concurrency", "budget", "rate", "failed", "base_url")
+    extra = {name: options.pop(name) for name in names}
+    return resume_run(extra.pop("run"), gather(options), **extra)
 
 
 @cli.command()
@@ -239,12 +185,24 @@ def fetch(name: str, mirror: str | None) -> int:
 
 
 @cli.command()
-@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
-def check(files: tuple[Path, ...]) -> int:
-    """Check recipes, needles and prompts of your own (YAML) and haystack folders."""
-    from needle.listing import check_files
+@click.argument("files", nargs=-1, type=click.Path(path_type=Path))
+@click.option("--model", "-m", multiple=True, help="Send this model one tiny request.")
+@click.option("--base-url", multiple=True, help="Its endpoint, where the catalogue has none.")
+@click.option("--timeout", "timeout_s", help="Seconds to wait for the reply (default 120).")
+@no_keys
+def check(files: tuple[Path, ...], **options: Any) -> int:
+    """Check a model's endpoint, or recipes, needles and prompts of your own and haystacks."""
+    if not (files or options["model"]):
+        raise UsageError("check what? name FILES (YAML, or a haystack's folder) or a --model")
+    if files:
+        from needle.listing import check_files
 
-    return check_files(files)
+        check_files(files)
+    if not options["model"]:
+        return 0
+    from needle.checkup import check_models
+
+    return check_models(gather(options))
 
 
 @cli.command()

@@ -1,6 +1,5 @@
 """What the commands that run, resume, score and draw do."""
 
-import os
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -11,15 +10,22 @@ from typing import Any
 
 import click
 
-from needle.budget import parse_budget
-from needle.config import Recipe, draw_needles, load_needle_source, read_recipe
+from needle.budget import Budget, convert, parse_budget, parse_rates
+from needle.config import Card, Recipe, draw_needles, load_needle_source, read_recipe
+from needle.credentials import find_key
 from needle.drawing import draw_run
 from needle.errors import NeedleError, UsageError
 from needle.models import find_model
 from needle.outcomes import is_settled, read_result, settle_states
-from needle.prepare import Prepared, prepare, prepare_again
+from needle.prepare import (
+    Prepared,
+    choose_limits,
+    prepare,
+    prepare_again,
+    refuse_beyond_limits,
+)
 from needle.progress import LiveWatch, PlainWatch
-from needle.runner import Ending, carry_out
+from needle.runner import Ending, Orders, carry_out, count_spent
 from needle.scoring import KEYWORD, score_keyword
 from needle.store import (
     OUTCOMES,
@@ -53,30 +59,39 @@ def run_models(
     said: Mapping[str, Any],
     out: Path,
     budget: str | None,
+    rate: tuple[str, ...],
     again: bool,
     faults: str | None,
     yes: bool,
 ) -> int:
     """Carry out a run for each model; return the exit status."""
-    _, ready = prepare_models(config, said)
+    recipe, ready = prepare_models(config, said)
+    whole = parse_budget(budget) if budget else None
+    rates = parse_rates(rate)
     for prepared in ready:
         model = prepared.run.model
         find_key(model)
-        if budget:
-            parse_budget(budget, model.price)
+        if whole is not None:
+            convert(whole, model.price, rates, model.name)
         if faults and not model.simulated:
             raise UsageError(f"{model.name} is not simulated (--faults): use a sim/ model")
     found = [None if again else find_run(out, p.run.model.name, p.run.digest) for p in ready]
     to_pay = [p for p, f in zip(ready, found, strict=True) if _to_pay(p, f)]
     if to_pay and not (yes or budget):
-        _ask_leave(to_pay)
+        _ask_leave(to_pay, recipe.card)
         ready = [replace(prepared, notes=()) for prepared in ready]  # they are said
-    status = DONE
+    status, left = DONE, whole
     for prepared, folder in zip(ready, found, strict=True):
-        ended = _run_one(prepared, folder, out, budget, again, faults)
+        model = prepared.run.model
+        cap = convert(left, model.price, rates, model.name) if left is not None else None
+        orders = Orders(cap, limits=prepared.run.limits, concurrency=prepared.run.concurrency)
+        ended, spent = _run_one(prepared, folder, out, orders, again, faults)
         status = max(status, ended)
         if ended in (STOPPED, INTERRUPTED):
             break
+        if left is not None and cap is not None:  # one budget is for all of them together
+            share = 1 - spent / cap.amount if cap.amount else 0.0
+            left = Budget(max(left.amount * share, 0.0), left.of)
     return status
 
 
@@ -90,12 +105,12 @@ def _left(prepared: Prepared, folder: Path | None) -> int:
     return sum(not is_settled(states.get(trial.key)) for trial in prepared.plan.trials)
 
 
-def _ask_leave(to_pay: list[Prepared]) -> None:
+def _ask_leave(to_pay: list[Prepared], card: Card | None) -> None:
     """Ask once, on a terminal, before anything that may cost money is sent."""
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise UsageError("this sends requests that may cost money: say --yes, or give a --budget")
     for prepared in to_pay:
-        click.echo(describe_plan(prepared), err=True)
+        click.echo(describe_plan(prepared, card), err=True)
         _say_notes(prepared)
     click.confirm("send them?", abort=True, err=True)
 
@@ -109,73 +124,80 @@ def _run_one(
     prepared: Prepared,
     folder: Path | None,
     out: Path,
-    budget: str | None,
+    orders: Orders,
     again: bool,
     faults: str | None,
-) -> int:
+) -> tuple[int, float]:
+    """Carry out one model's run; return the exit status and what it has spent in all."""
     if folder is not None and not _left(prepared, folder):
         click.echo(f"{folder} is finished; --again would pay for it anew", err=True)
-        return _finish(folder, _settled_ending(prepared, folder))
+        ending = _settled_ending(prepared, folder, orders)
+        return _finish(folder, ending), ending.spent
     if folder is None:
         folder = create_run(out, prepared.run, again)
     else:
         click.echo(f"going on with {folder}", err=True)
     with own_run(folder):
         _say_notes(prepared)
-        ending = _carry_out(prepared, folder, budget, faults=faults)
-        return _finish(folder, ending)
+        ending = _carry_out(prepared, folder, orders, faults)
+        return _finish(folder, ending), ending.spent
 
 
-def _settled_ending(prepared: Prepared, folder: Path) -> Ending:
-    states = settle_states(read_lines(folder / OUTCOMES))
+def _settled_ending(prepared: Prepared, folder: Path, orders: Orders) -> Ending:
+    lines = list(read_lines(folder / OUTCOMES))
+    states = settle_states(lines)
     failures = sum(states[trial.key].get("failure") is not None for trial in prepared.plan.trials)
-    return Ending(len(prepared.plan.trials) - failures, failures, 0, None, interrupted=False)
+    return Ending(
+        replies=len(prepared.plan.trials) - failures,
+        failures=failures,
+        not_run=0,
+        stopped=None,
+        interrupted=False,
+        spent=count_spent(prepared, orders.budget, lines).spent,
+    )
 
 
 def resume_run(
-    folder: Path, concurrency: int | None, budget: str | None, failed: bool, base_url: str | None
+    folder: Path,
+    said: Mapping[str, Any],
+    concurrency: int | None,
+    budget: str | None,
+    rate: tuple[str, ...],
+    failed: bool,
+    base_url: str | None,
 ) -> int:
-    """Go on with a run folder; return the exit status."""
+    """Go on with a run folder; return the exit status. ``said`` may hold other limits."""
     run = load_run(folder)
     find_key(run.model)
+    cap = parse_budget(budget) if budget else None
+    if cap is not None:
+        cap = convert(cap, run.model.price, parse_rates(rate), run.model.name)
+    limits = choose_limits(read_recipe(None, said), run.model) or run.limits
     with own_run(folder):
         prepared = prepare_again(run)
+        refuse_beyond_limits(prepared.plan, run.reply_tokens, limits)
         if base_url:
             moved = find_model(run.model.name, base_url, run.model.window)
             run_there = replace(run, model=replace(run.model, base_url=moved.base_url))
             prepared = replace(prepared, run=run_there)
-        ending = _carry_out(prepared, folder, budget, concurrency, failed)
+        ending = _carry_out(prepared, folder, Orders(cap, concurrency, limits, failed))
         return _finish(folder, ending)
 
 
 def _carry_out(
-    prepared: Prepared,
-    folder: Path,
-    budget: str | None,
-    concurrency: int | None = None,
-    failed: bool = False,
-    faults: str | None = None,
+    prepared: Prepared, folder: Path, orders: Orders, faults: str | None = None
 ) -> Ending:
     model = prepared.run.model
-    cap = parse_budget(budget, model.price) if budget else None
     live = sys.stderr.isatty()
-    with _reachable(model, prepared.run.seed, faults) as base_url:
+    with reachable(model, prepared.run.seed, faults) as base_url:
         there = replace(prepared.run, model=replace(model, base_url=base_url))
         watch = LiveWatch(there) if live else PlainWatch(there)
         with watch:
-            return carry_out(
-                replace(prepared, run=there),
-                folder,
-                find_key(model),
-                watch,
-                cap,
-                concurrency,
-                failed,
-            )
+            return carry_out(replace(prepared, run=there), folder, find_key(model), watch, orders)
 
 
 @contextmanager
-def _reachable(model: Model, seed: int, faults: str | None) -> Iterator[str]:
+def reachable(model: Model, seed: int, faults: str | None) -> Iterator[str]:
     """Yield the address of a model's endpoint; the simulated one is started for the run."""
     if not model.simulated or model.base_url != find_model(model.name, None, None).base_url:
         yield model.base_url
@@ -184,19 +206,6 @@ def _reachable(model: Model, seed: int, faults: str | None) -> Iterator[str]:
 
     with running(seed=seed, window=model.window, faults=faults or "") as base_url:
         yield base_url
-
-
-def find_key(model: Model) -> str | None:
-    """Return a model's API key from its variable; raise UsageError if it is not set."""
-    if model.key_variable is None:
-        return None
-    key = os.environ.get(model.key_variable, "").strip()
-    if not key and model.known:
-        raise UsageError(
-            f"{model.key_variable} is not set: export {model.key_variable}=... with your key for "
-            f"{model.name} ({model.vendor})"
-        )
-    return key or None
 
 
 def _finish(folder: Path, ending: Ending) -> int:
@@ -245,12 +254,13 @@ def show_plans(config: Path | None, said: Mapping[str, Any], as_json: bool) -> i
 
     from needle.summary import plan_record
 
-    _, ready = prepare_models(config, said)
+    recipe, ready = prepare_models(config, said)
     if as_json:
-        click.echo(json.dumps([plan_record(p) for p in ready], ensure_ascii=False, indent=1))
+        records = [plan_record(prepared, recipe.card) for prepared in ready]
+        click.echo(json.dumps(records, ensure_ascii=False, indent=1))
         return DONE
     for prepared in ready:
-        click.echo(describe_plan(prepared))
+        click.echo(describe_plan(prepared, recipe.card))
         for note in prepared.notes:
             click.echo(f"note: {note}")
     return DONE

@@ -51,6 +51,10 @@ def _read_count(value: object) -> int:
     return int(str(value))
 
 
+def _read_tier(value: object) -> object:
+    return str(value) if type(value) is int else value  # YAML reads a tier's 1 as a number
+
+
 def _split(value: object) -> object:
     if isinstance(value, str):
         return tuple(part.strip() for part in value.split(",") if part.strip())
@@ -86,6 +90,28 @@ class GridRecipe:
 
 
 @dataclass(frozen=True)
+class LimitsRecipe:
+    """The user's limits at the vendor: by the name of a tier, or in figures, which come first."""
+
+    tier: Annotated[str, BeforeValidator(_read_tier)] | None = None
+    requests_a_minute: Count | None = None
+    tokens_a_minute: Length | None = None
+    tokens_a_day: Length | None = None
+
+    __pydantic_config__ = STRICT
+
+
+@dataclass(frozen=True)
+class Card:
+    """An accelerator card: its peak in TFLOPS, and the share of it that serving uses (0-1)."""
+
+    tflops: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    utilisation: Annotated[float, Field(gt=0, le=1)] = 0.3
+
+    __pydantic_config__ = STRICT
+
+
+@dataclass(frozen=True)
 class Recipe:
     """All that a recipe or the command line may say of a run. Lengths are in the run's unit."""
 
@@ -102,9 +128,13 @@ class Recipe:
     seed: int = 0
     reply_tokens: Count | None = None
     temperature: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
-    base_url: str | None = None
+    base_url: Names = ()
     window: Length | None = None
+    stream: bool | None = None
     concurrency: Count | None = None
+    limits: LimitsRecipe = field(default_factory=LimitsRecipe)
+    params: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    card: Card | None = None
     timeout_s: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 600.0
 
     __pydantic_config__ = STRICT
@@ -127,6 +157,9 @@ def read_recipe(path: Path | None, said: Mapping[str, Any]) -> Recipe:
             grid.pop(one, None)
             grid.pop(other, None)
     merged = {**from_file, **said, "grid": {**grid, **said_grid}}
+    for part in ("limits", "card"):
+        if from_file.get(part) or said.get(part):
+            merged[part] = {**(from_file.get(part) or {}), **said.get(part, {})}
     return _check(merged, str(path or COMMAND_LINE))
 
 
@@ -141,6 +174,31 @@ def _check(data: Mapping[str, Any], place: str) -> Recipe:
     if recipe.unit == "hanzi" and recipe.language == "en":
         raise UsageError(f"unit hanzi counts Chinese text ({place}: unit): use language zh")
     return recipe
+
+
+def choose_base_url(recipe: Recipe, model: str) -> str | None:
+    """Return the address that a recipe gives for a model: its own, else the one for all.
+
+    Raises UsageError where two are given for the same.
+    """
+    own: list[str] = []
+    common: list[str] = []
+    for text in recipe.base_url:
+        name, mark, url = text.partition("=")
+        if mark and "://" not in name:
+            own += [url] if name == model else []
+            if name not in recipe.model:
+                raise UsageError(
+                    f"--base-url {name}=... names no model of this run: use one of "
+                    f"{', '.join(recipe.model)}"
+                )
+        else:
+            common.append(text)
+    if len(own) > 1 or len(common) > 1:
+        raise UsageError(
+            f"two addresses for {model} (--base-url): give one, or MODEL=URL for each model"
+        )
+    return next(iter(own or common), None)
 
 
 def wish_grid(recipe: Recipe) -> GridWish:

@@ -6,14 +6,22 @@ The client's own retries are off: they would stack with these.
 import asyncio
 import json
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
-from needle.failures import classify_status, may_be_charged, may_pass, read_wait, redact
-from needle.types import Asked, Failure, Message, Model, Reply
+from needle.completions import join_chunks, read_completion, read_reply
+from needle.failures import (
+    classify_status,
+    may_be_charged,
+    may_pass,
+    read_allowance,
+    read_wait,
+    redact,
+)
+from needle.types import Allowance, Asked, Failure, Message, Model, Reply
 
 if TYPE_CHECKING:
     import httpx2
@@ -24,22 +32,48 @@ ATTEMPTS = 8
 _FIRST_WAIT = 1.0  # seconds; doubles up to the longest
 _LONGEST_WAIT = 60.0
 _CONNECT_S = 20.0
-_ABSURD = 10**12  # tokens that no endpoint can have counted
 _MESSAGE_LENGTH = 1_000  # characters of a vendor's words that are kept
+_CUT_SHORT = (ValueError, LookupError, TypeError, AttributeError, RecursionError)
 
 Sleep = Callable[[float], Awaitable[None]]
+MakeBody = Callable[[], dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
-class _Failed:
-    """A failed attempt, and what the vendor asks to wait before the next."""
+class Heard:
+    """What one attempt brought: a reply or a failure, and what the vendor says besides.
 
-    failure: Failure
-    wait: float | None = None
+    ``wait_s`` is the wait it asks for, in seconds; ``date`` is its clock, as HTTP writes it.
+    """
+
+    result: Reply | Failure
+    wait_s: float | None = None
+    allowance: Allowance | None = None
+    date: str | None = None
+
+
+class Turn(Protocol):
+    """Who lets attempts through, one by one, and hears what each brought."""
+
+    async def enter(self) -> None:
+        """Return once an attempt may be sent; raise Interrupted if none may be any more."""
+
+    def leave(self, heard: Heard | None) -> None:
+        """Be told how an attempt ended; None if it was dropped."""
+
+
+class _Open:
+    """A turn that is always anyone's."""
+
+    async def enter(self) -> None:
+        pass
+
+    def leave(self, heard: Heard | None) -> None:
+        pass
 
 
 class Interrupted(Exception):  # noqa: N818 - a stop, not an error
-    """Raised by a sleep when the run is stopping, so that no further attempt is made."""
+    """Raised by a sleep or a turn when the run is stopping, so that no attempt is made."""
 
 
 def open_client(
@@ -76,44 +110,64 @@ def open_client(
 def request_body(
     model: Model, messages: Sequence[Message], temperature: float | None, reply_tokens: int
 ) -> dict[str, Any]:
-    """Return the arguments of the chat completion call."""
+    """Return the arguments of the chat completion call, as the model takes them."""
+    said: list[dict[str, Any]] = list(messages)
+    if model.content == "list":
+        said = [
+            {**message, "content": [{"type": "text", "text": message["content"]}]}
+            for message in messages
+        ]
     body: dict[str, Any] = {
         "model": model.name,
-        "messages": list(messages),
+        "messages": said,
         model.max_tokens_parameter: reply_tokens,
     }
     if temperature is not None:
         body["temperature"] = temperature
+    if model.extra:
+        body["extra_body"] = model.extra
+    if model.stream:
+        body |= {"stream": True, "stream_options": {"include_usage": True}}
     return body
 
 
 async def ask(
     client: "AsyncOpenAI",
-    body: dict[str, Any],
+    make_body: MakeBody,
     key: str | None,
     sleep: Sleep = asyncio.sleep,
     attempts: int = ATTEMPTS,
     lost: Callable[[], None] = lambda: None,
+    turn: Turn | None = None,
+    errors: Mapping[str, Sequence[str]] | None = None,
 ) -> Asked:
     """Ask once, and again while the failure may pass; return what came back in the end.
 
-    Waits what the vendor says, else exponentially with jitter. ``lost`` is told of each
-    attempt that may have been charged though no answer came, before another one is made.
-    Never raises for what an endpoint does; ``Interrupted``, from the sleep or from ``lost``,
-    ends the attempts with the last failure.
+    ``make_body`` is called for each attempt, so that a prompt is in memory only while it is in
+    flight. Waits what the vendor says, else exponentially with jitter; each attempt waits for
+    its ``turn``. ``lost`` is told of each attempt that may have been charged though no answer
+    came, before another one is made. ``errors`` are the vendor's own texts by kind of failure.
+    Never raises for what an endpoint does; ``Interrupted``, from the sleep, the turn or
+    ``lost``, ends the attempts with the last failure.
     """
     from tenacity import AsyncRetrying, retry_if_result, stop_after_attempt
 
     made, lost_attempts, latency_s, started_at = 0, 0, 0.0, _now()
-    last: Reply | _Failed | None = None
+    last: Heard | None = None
+    turn = turn or _Open()
 
-    async def attempt() -> Reply | _Failed:
+    async def attempt() -> Heard:
         nonlocal made, lost_attempts, latency_s, started_at, last
-        began, started_at = time.monotonic(), _now()
-        made += 1
-        last = await _ask_once(client, body, key)
-        latency_s = time.monotonic() - began
-        if isinstance(last, _Failed) and may_be_charged(last.failure):
+        await turn.enter()
+        heard = None
+        try:
+            began, started_at = time.monotonic(), _now()
+            made += 1
+            heard = last = await ask_once(client, make_body(), key, errors or {})
+            latency_s = time.monotonic() - began
+        finally:
+            turn.leave(heard)
+        if isinstance(last.result, Failure) and may_be_charged(last.result):
             lost_attempts += 1
             if made < attempts:
                 lost()
@@ -130,44 +184,78 @@ async def ask(
         )(attempt)
     if last is None:
         raise Interrupted
-    result = last.failure if isinstance(last, _Failed) else last
-    return Asked(result, made, lost_attempts, latency_s, started_at)
+    return Asked(last.result, made, lost_attempts, latency_s, started_at)
 
 
-def _is_passing(result: Reply | _Failed) -> bool:
-    return isinstance(result, _Failed) and may_pass(result.failure)
+def _is_passing(heard: Heard) -> bool:
+    return isinstance(heard.result, Failure) and may_pass(heard.result)
 
 
 def _wait(state: "RetryCallState") -> float:
     from tenacity import wait_random_exponential
 
     last = state.outcome.result() if state.outcome else None
-    if isinstance(last, _Failed) and last.wait is not None:
-        return last.wait
+    if isinstance(last, Heard) and last.wait_s is not None:
+        return last.wait_s
     return wait_random_exponential(multiplier=_FIRST_WAIT, max=_LONGEST_WAIT)(state)
 
 
-async def _ask_once(
-    client: "AsyncOpenAI", body: dict[str, Any], key: str | None
-) -> Reply | _Failed:
+async def ask_once(
+    client: "AsyncOpenAI",
+    body: dict[str, Any],
+    key: str | None,
+    errors: Mapping[str, Sequence[str]],
+) -> Heard:
+    """Ask once, and return what came of it; never raises for what an endpoint does."""
+    import httpx2
     import openai
 
     try:
-        raw = await client.chat.completions.with_raw_response.create(**body)
-        return _read_reply(raw.text, raw.headers.get("x-request-id"))
+        async with asyncio.timeout(_longest_s(client)):
+            raw = await client.chat.completions.with_raw_response.create(**body)
+            request_id = raw.headers.get("x-request-id")
+            if body.get("stream"):
+                chunks = [chunk.model_dump() async for chunk in raw.parse()]
+                reply = read_reply(join_chunks(chunks), request_id)
+            else:
+                reply = read_completion(raw.text, request_id)
+        allowance = read_allowance(raw.headers, datetime.now(UTC))
+        return Heard(reply, allowance=allowance, date=raw.headers.get("date"))
     except openai.APIStatusError as error:
+        now = datetime.now(UTC)
         message = redact(_describe(error), key)[:_MESSAGE_LENGTH]
-        failure = classify_status(error.status_code, message)
-        wait = read_wait(error.response.headers, message, datetime.now(UTC))
-        return _Failed(failure, wait)
-    except openai.APITimeoutError:
-        return _Failed(Failure("timeout", None, "no answer in time", permanent=False))
-    except openai.APIConnectionError as error:
+        failure = classify_status(error.status_code, message, errors)
+        headers = error.response.headers
+        wait_s, allowance = read_wait(headers, message, now), read_allowance(headers, now)
+        return Heard(failure, wait_s, allowance, headers.get("date"))
+    except (openai.APITimeoutError, httpx2.TimeoutException, TimeoutError):
+        return Heard(Failure("timeout", None, "no answer in time", permanent=False))
+    except (openai.APIConnectionError, httpx2.TransportError) as error:
         message = redact(str(error.__cause__ or error), key)[:_MESSAGE_LENGTH]
-        return _Failed(Failure("connection", None, message, permanent=False))
-    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+        return Heard(Failure("connection", None, message, permanent=False))
+    except openai.APIError as error:  # told within a stream that had begun well
+        message = redact(_describe(error), key)[:_MESSAGE_LENGTH]
+        return Heard(classify_status(500, message, errors))
+    except _CUT_SHORT as error:
         message = redact(f"not a chat completion: {error}", key)[:_MESSAGE_LENGTH]
-        return _Failed(Failure("malformed", 200, message, permanent=False))
+        return Heard(Failure("malformed", 200, message, permanent=False))
+
+
+async def list_models(client: "AsyncOpenAI", name: str) -> dict[str, Any] | None:
+    """Return what an endpoint's list of models says of one; None if it has no such list or name."""
+    import openai
+
+    try:
+        raw = await client.models.with_raw_response.list()
+        listed = json.loads(raw.text)["data"]
+        return next((dict(each) for each in listed if each["id"] == name), None)
+    except (openai.OpenAIError, *_CUT_SHORT):
+        return None
+
+
+def _longest_s(client: "AsyncOpenAI") -> float | None:
+    """Return the seconds for a whole answer: the transport counts each byte's wait by itself."""
+    return getattr(client.timeout, "read", None)
 
 
 def _describe(error: Any) -> str:
@@ -180,67 +268,6 @@ def _describe(error: Any) -> str:
             return " ".join(str(part) for part in parts if part) or json.dumps(inner)
         return str(inner)
     return str(body or error.message)
-
-
-def _read_reply(text: str, request_id: str | None) -> Reply:
-    """Read a chat completion; raise ValueError or its like if it is none.
-
-    Reasoning is kept apart from the answer and never scored. Vendors place it, and the
-    counts of cached tokens, in different fields.
-    """
-    data = json.loads(text)
-    choices = data["choices"]
-    if not choices:
-        raise ValueError("no choices")
-    choice = choices[0]
-    message = choice["message"]
-    usage = _read_part(data, "usage")
-    prompt_details = _read_part(usage, "prompt_tokens_details")
-    reply_details = _read_part(usage, "completion_tokens_details")
-    return Reply(
-        response=_read_content(message.get("content")),
-        reasoning=_read_content(message.get("reasoning_content") or message.get("reasoning"))
-        or None,
-        finish_reason=_read_name(choice.get("finish_reason")),
-        endpoint_prompt_tokens=_read_count(usage.get("prompt_tokens")),
-        cached_tokens=_first(
-            _read_count(prompt_details.get("cached_tokens")),
-            _read_count(usage.get("cached_tokens")),
-            _read_count(usage.get("prompt_cache_hit_tokens")),
-        ),
-        completion_tokens=_read_count(usage.get("completion_tokens")),
-        reasoning_tokens=_read_count(reply_details.get("reasoning_tokens")),
-        served_model=_read_name(data.get("model")),
-        request_id=request_id or _read_name(data.get("id")),
-    )
-
-
-def _read_content(content: Any) -> str:
-    """Return a text, whole or in parts; half a surrogate pair can be neither stored nor scored."""
-    if content is None:
-        return ""
-    if not isinstance(content, str):
-        content = "".join(part.get("text", "") for part in content if part.get("type") == "text")
-    text: str = content
-    return text.encode(errors="replace").decode()
-
-
-def _read_part(data: dict[str, Any], name: str) -> dict[str, Any]:
-    """Return a part of what lies around an answer: one of another shape is as good as none."""
-    part = data.get(name)
-    return part if isinstance(part, dict) else {}
-
-
-def _read_count(value: Any) -> int | None:
-    return value if type(value) is int and 0 <= value < _ABSURD else None
-
-
-def _read_name(value: Any) -> str | None:
-    return value if isinstance(value, str) else None
-
-
-def _first(*values: int | None) -> int | None:
-    return next((value for value in values if value is not None), None)
 
 
 def _now() -> str:

@@ -5,11 +5,11 @@ library's generic detector misses Moonshot's and Qwen's.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-from needle.types import Failure
+from needle.types import Allowance, Failure
 
 _OVERFLOW = re.compile(
     r"context_length_exceeded|maximum context length|exceeded model token limit"
@@ -38,6 +38,11 @@ _BAD_KEY = re.compile(
 _UNKNOWN_MODEL = re.compile(
     r"model_not_found|model.{0,80}(?:does not exist|not found)|invalid model name", re.IGNORECASE
 )
+_TOO_LARGE = re.compile(  # than a minute's allowance: it would be turned down for ever
+    r"request too large for .{0,120}tokens per min|must be reduced in order to run successfully",
+    re.IGNORECASE | re.DOTALL,
+)
+_LASTING = ("overflow", "filter")
 _UNANSWERED = ("timeout", "connection", "malformed")
 _BROKEN_STATUS = (500, 502, 504)  # broke in the middle; an overload (503, 529) serves nothing
 _PASSING_STATUS = frozenset({408, 409, 425, 429})
@@ -50,17 +55,31 @@ LONGEST_WAIT = 600.0
 """Seconds beyond which a vendor's wait is no longer taken at its word."""
 
 
-def classify_status(status: int, message: str) -> Failure:
+def classify_status(
+    status: int, message: str, texts: Mapping[str, Sequence[str]] | None = None
+) -> Failure:
     """Classify an HTTP error by its status and the vendor's words, its code among them.
 
+    ``texts`` are words by which this vendor says a kind of failure (overflow, filter,
+    no_balance, rate_limit); they come before the general ones.
     ``condemns`` marks what would befall every trial: a bad key, no such model, no money.
     """
 
     def make(kind: str, *, permanent: bool = False, condemns: bool = False) -> Failure:
         return Failure(kind, status, message, permanent, condemns)
 
+    own = _find_own(message, texts or {})
+    if own is not None:
+        return make(own, permanent=own in _LASTING, condemns=own == "no_balance")
+    if _TOO_LARGE.search(message):
+        return make("too_large", permanent=True)
     if _NO_BALANCE.search(message) or status == 402:  # noqa: PLR2004 - Payment Required
         return make("no_balance", condemns=True)
+    return _classify_general(status, message, make)
+
+
+def _classify_general(status: int, message: str, make: Callable[..., Failure]) -> Failure:
+    """Classify by the status, and a refusal of the request by the general texts."""
     if status in (401, 403):
         return make("bad_key" if status == 401 else "forbidden", condemns=True)  # noqa: PLR2004
     if status == 404:  # noqa: PLR2004 - Not Found
@@ -76,6 +95,15 @@ def classify_status(status: int, message: str) -> Failure:
     if _UNKNOWN_MODEL.search(message):
         return make("unknown_model", condemns=True)
     return make("bad_request", permanent=True)
+
+
+def _find_own(message: str, texts: Mapping[str, Sequence[str]]) -> str | None:
+    """Return the kind of failure that a vendor's own words say, if they are among its texts."""
+    lower = message.lower()
+    for kind, words in texts.items():
+        if any(word.lower() in lower for word in words):
+            return kind
+    return None
 
 
 def may_pass(failure: Failure) -> bool:
@@ -131,6 +159,54 @@ def _read_number(text: str, now: datetime) -> float | None:
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
     return (moment - now).total_seconds()
+
+
+_LEFT = ("x-ratelimit-remaining-{}", "anthropic-ratelimit-{}-remaining")
+_RESET = ("x-ratelimit-reset-{}", "anthropic-ratelimit-{}-reset")
+_PASSED_ON = "llm_provider-"  # LiteLLM's mark on headers of the provider behind it
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|h|m|s)")
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+def read_allowance(headers: Mapping[str, str], now: datetime) -> Allowance | None:
+    """Return what a vendor's headers say may still be sent, and when it is whole again.
+
+    OpenAI's x-ratelimit-* and Anthropic's anthropic-ratelimit-*; None where there are none.
+    """
+    lower = {name.lower().removeprefix(_PASSED_ON): value for name, value in headers.items()}
+    requests, tokens = (
+        (
+            _find_number(lower, [name.format(kind) for name in _LEFT for kind in kinds]),
+            _find_reset(lower, [name.format(kind) for name in _RESET for kind in kinds], now),
+        )
+        for kinds in (("requests",), ("tokens", "input-tokens"))
+    )
+    if requests[0] is None and tokens[0] is None:
+        return None
+    return Allowance(requests[0], requests[1], tokens[0], tokens[1])
+
+
+def _find_number(headers: Mapping[str, str], names: Sequence[str]) -> int | None:
+    for name in names:
+        if headers.get(name, "").strip().isdecimal():
+            return int(headers[name])
+    return None
+
+
+def _find_reset(headers: Mapping[str, str], names: Sequence[str], now: datetime) -> float | None:
+    """Return the seconds until a moment that is written as 6m0s, 20ms, 1.5 or RFC 3339."""
+    text = next((headers[name].strip() for name in names if name in headers), "")
+    if re.fullmatch(r"\d+(?:\.\d+)?", text):
+        return float(text)
+    parts = _DURATION.findall(text)
+    if parts and "".join(number + unit for number, unit in parts) == text:
+        return sum(float(number) * _SECONDS[unit] for number, unit in parts)
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return max((moment - now).total_seconds(), 0.0)
 
 
 def redact(text: str, key: str | None) -> str:

@@ -119,7 +119,7 @@ def _prepare_one(
         raise UsageError("one prompt is in one language (--language): say en or zh")
     recipe = replace(recipe, replicates=max(recipe.replicates, replicate + 1))
     if not recipe.model:
-        recipe = replace(recipe, base_url=recipe.base_url or "http://127.0.0.1/v1")
+        recipe = replace(recipe, base_url=recipe.base_url or ("http://127.0.0.1/v1",))
     name = recipe.model[0] if recipe.model else _NO_MODEL
     today = datetime.now(UTC).astimezone().date().isoformat()
     return recipe, prepare(recipe, told_language=True, model_name=name, date=today)

@@ -2,11 +2,12 @@
 
 import platform
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 
 from needle.config import (
     Recipe,
+    choose_base_url,
     choose_languages,
     draw_needles,
     load_needle_source,
@@ -18,12 +19,12 @@ from needle.corpus import find_haystacks
 from needle.errors import UsageError
 from needle.grid import GridWish
 from needle.keys import digest
-from needle.models import find_model
+from needle.models import find_limits, find_model
 from needle.plan import CLASSIC, Material, Settings, make_plan
 from needle.scoring import KEYWORD
 from needle.store import name_run
 from needle.tokens import HANZI, load_counting
-from needle.types import Haystack, HaystackNote, Language, Plan, Run
+from needle.types import Haystack, HaystackNote, Language, Limits, Model, Plan, Run
 
 _VERSIONED = ("needle", "openai", "tiktoken")
 
@@ -43,7 +44,7 @@ def prepare(recipe: Recipe, told_language: bool, model_name: str, date: str) -> 
 
     Raises UsageError for whatever is wrong with it; nothing is written or sent.
     """
-    model = find_model(model_name, recipe.base_url, recipe.window, date)
+    model = choose_model(recipe, model_name, date)
     haystacks = find_haystacks(recipe.haystack)
     languages = choose_languages(recipe, told_language, haystacks)
     source = load_needle_source(recipe.needle)
@@ -67,7 +68,9 @@ def prepare(recipe: Recipe, told_language: bool, model_name: str, date: str) -> 
         reply_tokens=recipe.reply_tokens or model.reply_tokens,
     )
     plan = make_plan(settings, materials)
-    run = _describe(recipe, settings, materials, plan, date)
+    limits = choose_limits(recipe, model)
+    refuse_beyond_limits(plan, settings.reply_tokens, limits)
+    run = _describe(recipe, settings, materials, plan, limits, date)
     notes = []
     if repeats_needles(source, recipe.replicates):
         notes.append(
@@ -77,6 +80,46 @@ def prepare(recipe: Recipe, told_language: bool, model_name: str, date: str) -> 
     if len(languages) == 1 and recipe.language == "both" and recipe.unit == "tokens":
         notes.append(f"the haystack is in one language: running {languages[0]} alone")
     return Prepared(run, plan, haystacks, (*notes, *_notes(run)))
+
+
+def choose_model(recipe: Recipe, name: str, date: str) -> Model:
+    """Return a recipe's model as the catalogue and the recipe together have it."""
+    model = find_model(name, choose_base_url(recipe, name), recipe.window, date)
+    return replace(
+        model,
+        stream=model.stream if recipe.stream is None else recipe.stream,
+        params=recipe.params or model.params,
+    )
+
+
+def choose_limits(recipe: Recipe, model: Model) -> Limits | None:
+    """Return the limits that the user named, by tier or in figures; None if there are none."""
+    said = recipe.limits
+    named = find_limits(model, said.tier) if said.tier else Limits()
+    limits = Limits(
+        named.concurrency,
+        said.requests_a_minute or named.requests_a_minute,
+        said.tokens_a_minute or named.tokens_a_minute,
+        said.tokens_a_day or named.tokens_a_day,
+    )
+    return None if limits == Limits() else limits
+
+
+def refuse_beyond_limits(plan: Plan, reply_tokens: int, limits: Limits | None) -> None:
+    """Raise UsageError for a request larger than a limit: it would be turned down for ever."""
+    if limits is None:
+        return
+    largest = max(trial.prompt_tokens for trial in plan.trials) + reply_tokens
+    for most, span, option in (
+        (limits.tokens_a_minute, "minute", "--tpm"),
+        (limits.tokens_a_day, "day", "--tpd"),
+    ):
+        if most is not None and largest > most:
+            raise UsageError(
+                f"a request of {largest:,} tokens, {reply_tokens:,} of them kept for the reply, "
+                f"is larger than the limit of {most:,} tokens a {span} ({option}, --tier) and "
+                f"would be turned down for ever: use --lengths up to {most - reply_tokens}"
+            )
 
 
 def prepare_again(run: Run) -> Prepared:
@@ -110,7 +153,12 @@ def prepare_again(run: Run) -> Prepared:
 
 
 def _describe(
-    recipe: Recipe, settings: Settings, materials: list[Material], plan: Plan, date: str
+    recipe: Recipe,
+    settings: Settings,
+    materials: list[Material],
+    plan: Plan,
+    limits: Limits | None,
+    date: str,
 ) -> Run:
     passes = {repeat.language: repeat.passes for repeat in plan.repeats}
     whole = digest(
@@ -138,6 +186,7 @@ def _describe(
         temperature=settings.temperature,
         reply_tokens=settings.reply_tokens,
         concurrency=recipe.concurrency or model.concurrency,
+        limits=limits,
         timeout_s=recipe.timeout_s,
         haystacks={
             m.language: HaystackNote(

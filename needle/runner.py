@@ -4,23 +4,26 @@ A run may be stopped at any instant and goes on where it was.
 """
 
 import asyncio
-import signal
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass
+import time
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, suppress
+from dataclasses import dataclass, field
+from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol
 
 from needle.budget import Budget, Purse
 from needle.context import read_passage
-from needle.endpoint import Interrupted, ask, open_client, request_body
+from needle.endpoint import Interrupted, MakeBody, Turn, ask, open_client, request_body
 from needle.errors import NeedleError, Stopped, StoreError
-from needle.failures import same_refusal
+from needle.gate import Gate
 from needle.outcomes import count_lost, is_reply, is_settled, read_result, settle_states, write_line
+from needle.pace import DAY_S, Pace
 from needle.prepare import Prepared
 from needle.prompts import build_messages
 from needle.scoring import score_keyword
+from needle.stopping import Stop, catch_signals
 from needle.store import (
     OUTCOMES,
     SCORES,
@@ -30,12 +33,12 @@ from needle.store import (
     read_scores,
     score_line,
 )
-from needle.types import Asked, Failure, Language, Message, Score, Trial
+from needle.types import Asked, Failure, Language, Limits, Score, Trial
 
-REFUSALS_IN_A_ROW = 5
 _SAME_PASSAGES = 4  # passages kept at once: a few languages and replicates are in flight
+_NO_LIMITS = Limits()
 
-AskModel = Callable[[Sequence[Message], Callable[[], None]], Awaitable[Asked]]
+AskModel = Callable[[MakeBody, Turn, Callable[[], None]], Awaitable[Asked]]
 
 
 class Watch(Protocol):
@@ -55,113 +58,73 @@ class Watch(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How a run ended: what is done, and why it stopped early if it did."""
+    """How a run ended: what is done, and why it stopped early if it did.
+
+    ``spent`` is what all its outcomes cost, in what the budget is of; tokens without one.
+    """
 
     replies: int
     failures: int
     not_run: int
     stopped: NeedleError | None
     interrupted: bool
+    spent: float = 0.0
 
 
-class _Stop:
-    """Whether the run is to stop, and why: said by a signal, a refusal or an empty purse."""
+@dataclass(frozen=True, slots=True)
+class Orders:
+    """How a run is to be carried out: nothing that shapes its requests.
 
-    def __init__(self) -> None:
-        self.event = asyncio.Event()
-        self.reason: NeedleError | None = None
-        self.interrupted = False
-        self._refusal: str | None = None
-        self._in_a_row = 0
+    ``concurrency`` and ``limits`` replace the run's own where given; ``failed`` asks again
+    what can't pass by itself.
+    """
 
-    def because(self, reason: NeedleError) -> None:
-        self.reason = self.reason or reason
-        self.event.set()
-
-    def look_at(self, failure: Failure | None, model: str) -> None:
-        """Stop the run where a failure would befall every trial."""
-        if failure is None:
-            self._in_a_row = 0
-            return
-        if failure.condemns:
-            self.because(Stopped(f"{_CONDEMNED[failure.kind]} ({model}): {failure.message}"))
-        refusal = same_refusal(failure)
-        if refusal is None:
-            return
-        self._in_a_row = self._in_a_row + 1 if refusal == self._refusal else 1
-        self._refusal = refusal
-        if self._in_a_row >= REFUSALS_IN_A_ROW:
-            self.because(
-                Stopped(
-                    f"{model} refused {REFUSALS_IN_A_ROW} requests running in the same words "
-                    f"(HTTP {failure.status}): {failure.message}"
-                )
-            )
-
-    async def sleep(self, seconds: float) -> None:
-        """Sleep between attempts, but no longer than the run goes on."""
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self.event.wait(), seconds)
-            raise Interrupted
-
-
-_CONDEMNED = {
-    "bad_key": "the endpoint does not take the key",
-    "forbidden": "the endpoint forbids the request",
-    "unknown_model": "the endpoint has no such model or address",
-    "no_balance": "the account has no balance left",
-}
+    budget: Budget | None = None
+    concurrency: int | None = None
+    limits: Limits | None = None
+    failed: bool = False
 
 
 def carry_out(
-    prepared: Prepared,
-    folder: Path,
-    key: str | None,
-    watch: Watch,
-    budget: Budget | None = None,
-    concurrency: int | None = None,
-    again_permanent: bool = False,
+    prepared: Prepared, folder: Path, key: str | None, watch: Watch, orders: Orders
 ) -> Ending:
     """Ask every trial that has no reply yet, and store and score what comes back.
 
     Returns how it ended; a StoreError comes through once what is in flight has ended.
     """
-    return asyncio.run(
-        _carry_out(prepared, folder, key, watch, budget, concurrency, again_permanent)
-    )
+    return asyncio.run(_carry_out(prepared, folder, key, watch, orders))
 
 
 async def _carry_out(
-    prepared: Prepared,
-    folder: Path,
-    key: str | None,
-    watch: Watch,
-    budget: Budget | None,
-    concurrency: int | None,
-    again_permanent: bool,
+    prepared: Prepared, folder: Path, key: str | None, watch: Watch, orders: Orders
 ) -> Ending:
     run, plan = prepared.run, prepared.plan
     with closing(Log(folder / OUTCOMES)) as outcomes, closing(Log(folder / SCORES)) as scores:
         lines = list(read_lines(folder / OUTCOMES))
         states = settle_states(lines)
-        todo = [t for t in plan.trials if not is_settled(states.get(t.key), again_permanent)]
+        todo = [t for t in plan.trials if not is_settled(states.get(t.key), orders.failed)]
         known = _score_known(plan.trials, states, folder, scores)
-        purse = Purse(budget, run.model.price, run.reply_tokens)
-        by_key = {trial.key: trial for trial in plan.trials}
-        for line in lines:
-            if line["trial"] in by_key:
-                purse.count(by_key[line["trial"]], read_result(line), count_lost(line))
-        stop = _Stop()
+        purse = count_spent(prepared, orders.budget, lines)
+        stop = Stop()
         client = open_client(run.model, key, run.timeout_s)
 
-        async def ask_model(messages: Sequence[Message], lost: Callable[[], None]) -> Asked:
-            body = request_body(run.model, messages, run.temperature, run.reply_tokens)
-            return await ask(client, body, key, sleep=stop.sleep, lost=lost)
+        async def ask_model(make_body: MakeBody, turn: Turn, lost: Callable[[], None]) -> Asked:
+            return await ask(
+                client,
+                make_body,
+                key,
+                sleep=stop.sleep,
+                lost=lost,
+                turn=turn,
+                errors=run.model.errors,
+            )
 
         asking = {trial.key for trial in todo}
         before = [(trial, score) for trial, score in known if trial.key not in asking]
         watch.begin(todo, before)
-        workers = max(1, min(concurrency or run.concurrency, len(todo)))
+        most = max(1, min(orders.concurrency or run.concurrency, len(todo)))
+        pace = Pace(orders.limits or run.limits or _NO_LIMITS, most)
+        _remember_sent(pace, lines, run.reply_tokens)
         work = _Work(
             prepared=prepared,
             folder=folder,
@@ -171,15 +134,37 @@ async def _carry_out(
             outcomes=outcomes,
             scores=scores,
             purse=purse,
+            gate=Gate(pace, stop),
             stop=stop,
             watch=watch,
         )
         try:
-            with _signals(stop, watch):
-                await _work_together([work.ask_on() for _ in range(workers)])
+            with catch_signals(stop, watch.say):
+                await _work_together([work.ask_on() for _ in range(most)])
         finally:
             await client.close()
-        return _conclude(plan.trials, folder, stop)
+        return _conclude(plan.trials, folder, stop, purse)
+
+
+def count_spent(
+    prepared: Prepared, budget: Budget | None, lines: Iterable[Mapping[str, Any]]
+) -> Purse:
+    """Return a purse out of which all that a run's outcomes have cost is paid."""
+    purse = Purse(budget, prepared.run.model.price, prepared.run.reply_tokens)
+    by_key = {trial.key: trial for trial in prepared.plan.trials}
+    for line in lines:
+        if line["trial"] in by_key:
+            purse.count(by_key[line["trial"]], read_result(line), count_lost(line))
+    return purse
+
+
+def _remember_sent(pace: Pace, lines: Iterable[Mapping[str, Any]], reply_tokens: int) -> None:
+    """Let the pace know what earlier processes sent within the last day."""
+    since = time.time() - DAY_S
+    for line in lines:
+        at = datetime.fromisoformat(line["started_at"]).timestamp()
+        if at > since:
+            pace.remember(line["prompt_tokens"] + reply_tokens, at)
 
 
 async def _work_together(jobs: list[Any]) -> None:
@@ -209,51 +194,67 @@ class _Work:
     outcomes: Log
     scores: Log
     purse: Purse
-    stop: _Stop
+    gate: Gate
+    stop: Stop
     watch: Watch
     in_flight: int = 0
+    settled: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def ask_on(self) -> None:
         """Ask trial after trial until none is left or the run is to stop."""
-        while not self.stop.event.is_set():
-            trial = next(self.todo, None)
-            if trial is None or not self._may_send(trial):
-                return
-            self.in_flight += 1
-            try:
-                await self._ask(trial)
-            except Interrupted:
-                return
-            finally:
-                self.in_flight -= 1
+        with suppress(Interrupted):
+            while not self.stop.event.is_set():
+                trial = next(self.todo, None)
+                if trial is None:
+                    return
+                reserved = await self._reserve(trial)
+                self.in_flight += 1
+                try:
+                    await self._ask(trial, reserved)
+                finally:
+                    self.in_flight -= 1
+                    self.settled.set()
 
-    async def _ask(self, trial: Trial) -> None:
+    async def _reserve(self, trial: Trial) -> float:
+        """Set a request's worst case aside, once what is in flight leaves room for it.
+
+        Raises Interrupted where the run is to stop for want of money, or of room on the disk.
+        """
+        while self.in_flight and not self.purse.allows(trial):
+            self.settled.clear()
+            await self.stop.sleep(None, self.settled)
+        self._check_means(trial)
+        return self.purse.reserve(trial)
+
+    async def _ask(self, trial: Trial, reserved: float) -> None:
         """Ask a trial and keep what comes back; a lost attempt may cost as much as the last."""
-        reserved = [self.purse.reserve(trial)]
+        set_aside = [reserved]
+        run = self.prepared.run
 
         def lost() -> None:
-            if not self._may_send(trial):
-                raise Interrupted
-            reserved.append(self.purse.reserve(trial))
+            self._check_means(trial)
+            set_aside.append(self.purse.reserve(trial))
 
-        template = self.prepared.run.templates[trial.language]
-        try:
+        def make_body() -> dict[str, Any]:
             # Nothing keeps the messages here once the request is made: a prompt may be
             # megabytes long, and only those in flight are to be in memory (law 9).
-            asked = await self.ask_model(build_messages(trial, template, self.read(trial)), lost)
+            messages = build_messages(trial, run.templates[trial.language], self.read(trial))
+            return request_body(run.model, messages, run.temperature, run.reply_tokens)
+
+        turn = self.gate.turn(trial.prompt_tokens + run.reply_tokens)
+        try:
+            asked = await self.ask_model(make_body, turn, lost)
         finally:
-            self.purse.release(sum(reserved))
+            self.purse.release(sum(set_aside))
         self.purse.count(trial, asked.result, asked.lost_attempts)
         self._keep(trial, asked)
 
-    def _may_send(self, trial: Trial) -> bool:
-        if not self.purse.allows(trial):
-            budget = self.purse.budget
-            assert budget is not None  # noqa: S101 - only a budget forbids
-            self.stop.because(
-                Stopped(f"the budget of {budget.amount:g} {budget.of} is used up (--budget)")
-            )
-            return False
+    def _check_means(self, trial: Trial) -> None:
+        """Raise Interrupted, with the run's stop set, where money or disk can't bear a request."""
+        budget = self.purse.budget
+        if budget is not None and not self.purse.allows(trial):
+            self.stop.because(Stopped(f"the budget of {budget} is used up (--budget)"))
+            raise Interrupted
         if not has_room(self.folder, self.in_flight):
             self.stop.because(
                 StoreError(
@@ -261,8 +262,7 @@ class _Work:
                     f"reply could not be kept; make room and resume"
                 )
             )
-            return False
-        return True
+            raise Interrupted
 
     def _keep(self, trial: Trial, asked: Asked) -> None:
         """Store an outcome, then score it, then tell of it: in one step, never cut short."""
@@ -312,7 +312,7 @@ def _score_known(
     return known
 
 
-def _conclude(trials: Sequence[Trial], folder: Path, stop: _Stop) -> Ending:
+def _conclude(trials: Sequence[Trial], folder: Path, stop: Stop, purse: Purse) -> Ending:
     states = settle_states(read_lines(folder / OUTCOMES))
     mine = [states[trial.key] for trial in trials if trial.key in states]
     replies = sum(map(is_reply, mine))
@@ -322,35 +322,5 @@ def _conclude(trials: Sequence[Trial], folder: Path, stop: _Stop) -> Ending:
         not_run=len(trials) - len(mine),
         stopped=stop.reason,
         interrupted=stop.interrupted,
+        spent=purse.spent,
     )
-
-
-@contextmanager
-def _signals(stop: _Stop, watch: Watch) -> Iterator[None]:
-    """Take Ctrl-C twice: first send nothing more, then drop what is in flight."""
-    loop = asyncio.get_running_loop()
-    task = asyncio.current_task()
-
-    def interrupt() -> None:
-        if stop.interrupted and task is not None:
-            task.cancel()
-            return
-        stop.interrupted = True
-        stop.event.set()
-        watch.say(
-            "stopping: waiting for the requests in flight, which are paid for; "
-            "Ctrl-C again drops them"
-        )
-
-    caught = (signal.SIGINT, signal.SIGTERM)
-    try:
-        for number in caught:
-            loop.add_signal_handler(number, interrupt)
-    except (NotImplementedError, ValueError, RuntimeError):
-        yield  # not the main thread, or Windows: Ctrl-C ends the run at once, resumable
-        return
-    try:
-        yield
-    finally:
-        for number in caught:
-            loop.remove_signal_handler(number)

@@ -1,29 +1,37 @@
 """Plans and results in words and numbers, for the terminal."""
 
+from dataclasses import asdict
 from typing import Any
 
+from needle.config import Card
+from needle.estimate import Estimate, card_hours, estimate
 from needle.grid import format_length
-from needle.money import cost
 from needle.prepare import Prepared
-from needle.types import Heatmap
+from needle.types import Heatmap, Model, Run
 
 _LANGUAGE = {"en": "English", "zh": "Chinese"}
 
 
-def plan_record(prepared: Prepared) -> dict[str, Any]:
-    """Return a plan's figures: trials, tokens (ours), and the most that they can cost."""
+def plan_record(prepared: Prepared, card: Card | None = None) -> dict[str, Any]:
+    """Return a plan's figures: trials, tokens (ours), money, time, and where they are from."""
     run, trials = prepared.run, prepared.plan.trials
-    sent = sum(trial.prompt_tokens for trial in trials)
-    reply = run.reply_tokens * len(trials)
-    price = run.model.price
-    money = None
-    if price is not None:
-        amount = sum(cost(price, trial.prompt_tokens, run.reply_tokens) for trial in trials)
-        money = {"at_most": round(amount, 4), "currency": price.currency}
+    price, limits = run.model.price, run.limits
+    told = _estimate(prepared)
+    money = price and {
+        "amount": _round(told.money),
+        "with_ideal_cache": _round(told.money_cached),
+        "in_batches": _round(told.money_batch),
+        "currency": price.currency,
+        "input": price.input,
+        "output": price.output,
+        "source": price.source,
+        "as_of": price.as_of,
+    }
     return {
         "model": run.model.name,
         "endpoint": run.model.endpoint,
         "window": run.model.window,
+        "window_characters": run.model.window_characters,
         "run_id": run.run_id,
         "languages": list(run.languages),
         "lengths": list(run.grid.lengths),
@@ -33,25 +41,35 @@ def plan_record(prepared: Prepared) -> dict[str, Any]:
         "replicates": run.replicates,
         "trials": len(trials),
         "same_place": len(run.same_place),
-        "prompt_tokens": sent,
-        "reply_tokens_at_most": reply,
+        "prompt_tokens": told.prompt_tokens,
+        "reply_tokens_at_most": told.reply_tokens,
+        "cached_share_at_best": round(told.cached_share, 4),
         "money": money,
+        "limits": limits and asdict(limits),
+        "minutes_at_least": _round(told.minutes),
+        "flops": told.flops,
+        "card_hours": card and told.flops and card_hours(told.flops, card.tflops, card.utilisation),
         "passes": {language: note.passes for language, note in run.haystacks.items()},
         "notes": list(prepared.notes),
     }
 
 
-def describe_plan(prepared: Prepared) -> str:
-    """Describe a plan in a few lines."""
-    record, run = plan_record(prepared), prepared.run
-    window = f"window {run.model.window:,} tokens" if run.model.window else "window not known"
+def _estimate(prepared: Prepared) -> Estimate:
+    run = prepared.run
+    return estimate(
+        prepared.plan.trials, run.model.price, run.reply_tokens, run.limits, run.model.params
+    )
+
+
+def _round(value: float | None) -> float | None:
+    return None if value is None else round(value, 4)
+
+
+def describe_plan(prepared: Prepared, card: Card | None = None) -> str:
+    """Describe a plan in a few lines: grid, tokens, money, time."""
+    run, told = prepared.run, _estimate(prepared)
     lengths = [format_length(length) for length in run.grid.lengths]
-    merged = f" ({record['same_place']} cells share a place)" if record["same_place"] else ""
-    money = "price not known"
-    if run.model.simulated:
-        money = "costs nothing"
-    elif record["money"]:
-        money = f"at most {record['money']['at_most']:,.2f} {record['money']['currency']}"
+    merged = f" ({len(run.same_place)} cells share a place)" if run.same_place else ""
     texts = ", ".join(f"{note.name} ({language})" for language, note in run.haystacks.items())
     grid = (
         f"  {len(lengths)} lengths ({_shorten(lengths)} {run.unit}) x "
@@ -59,11 +77,82 @@ def describe_plan(prepared: Prepared) -> str:
         f" x {_count(run.replicates, 'replicate')}"
     )
     size = (
-        f"  {record['trials']:,} trials{merged}: {record['prompt_tokens']:,} tokens in "
-        f"({run.tokenizer}), at most {record['reply_tokens_at_most']:,} out; {money}"
+        f"  {told.trials:,} trials{merged}: {told.prompt_tokens:,} tokens in "
+        f"({run.tokenizer}), at most {told.reply_tokens:,} out"
     )
-    needle = f"  needle {run.needles[run.tasks[0]][run.languages[0]][0].name}, haystack {texts}"
-    return "\n".join((f"{run.model.name} at {run.model.endpoint}, {window}", grid, needle, size))
+    needle = run.needles[run.tasks[0]][run.languages[0]][0].name
+    return "\n".join(
+        (
+            f"{run.model.name} at {run.model.endpoint}, {_describe_window(run.model)}",
+            grid,
+            f"  needle {needle}, haystack {texts}",
+            size,
+            *(f"  {line}" for line in _describe_means(run, told, card)),
+        )
+    )
+
+
+def _describe_window(model: Model) -> str:
+    if model.window:
+        return f"window {model.window:,} tokens"
+    if model.window_characters:
+        return f"window {model.window_characters:,} characters"
+    return "window unknown"
+
+
+def _describe_means(run: Run, told: Estimate, card: Card | None) -> list[str]:
+    """Describe what a plan takes: money, time, and one's own cards."""
+    lines = [_describe_money(run, told)]
+    if told.minutes is not None and run.limits is not None:
+        named = {
+            "requests a minute": run.limits.requests_a_minute,
+            "tokens a minute": run.limits.tokens_a_minute,
+            "tokens a day": run.limits.tokens_a_day,
+        }
+        most = ", ".join(f"{value:,} {name}" for name, value in named.items() if value)
+        lines.append(f"time: at least {_write_minutes(told.minutes)} at {most}")
+    if told.flops is not None:
+        hours = ""
+        if card is not None:
+            reckoned = card_hours(told.flops, card.tflops, card.utilisation)
+            hours = (
+                f": {reckoned:,.3g} card-hours at {card.tflops:g} TFLOPS used to "
+                f"{card.utilisation:.0%}"
+            )
+        lines.append(f"own cards: {told.flops:.3g} FLOPs (2 x parameters x tokens){hours}")
+    return lines
+
+
+def _describe_money(run: Run, told: Estimate) -> str:
+    price = run.model.price
+    if run.model.simulated:
+        return "money: none, the endpoint is simulated"
+    if price is None or told.money is None:
+        return "money: price unknown"
+    others = [
+        f"{words} {amount:,.2f}"
+        for words, amount in (
+            (
+                f"with an ideal prompt cache ({told.cached_share:.0%} of the input)",
+                told.money_cached,
+            ),
+            ("in batches", told.money_batch),
+        )
+        if amount is not None
+    ]
+    also = f"; {', '.join(others)}" if others else ""
+    dated = f"{price.source}, {price.as_of}" if price.source else "your own price"
+    return (
+        f"money: about {told.money:,.2f} {price.currency} with every reply at its longest{also} "
+        f"({price.input:g} in, {price.output:g} out a million; {dated})"
+    )
+
+
+def _write_minutes(minutes: float) -> str:
+    if minutes < 120:  # noqa: PLR2004 - two hours
+        return f"{minutes:,.0f} min"
+    hours = minutes / 60
+    return f"{hours:,.1f} h" if hours < 48 else f"{hours / 24:,.1f} days"  # noqa: PLR2004 - two days
 
 
 def _shorten(lengths: list[str]) -> str:

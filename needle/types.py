@@ -269,6 +269,7 @@ class Run:
     trials: int
     primary_scorer: str
     versions: dict[str, str]
+    limits: Limits | None = None
 
     __pydantic_config__ = STRICT
 
@@ -303,6 +304,16 @@ class Failure:
     permanent: bool
     condemns: bool = False
     reply: Reply | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """What a vendor's headers say may still be sent, and in how many seconds it is whole again."""
+
+    requests_left: int | None = None
+    requests_reset_s: float | None = None
+    tokens_left: int | None = None
+    tokens_reset_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

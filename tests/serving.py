@@ -58,7 +58,8 @@ Script = Callable[[Body, int], Answer]
 class Server:
     """The server as tests see it: what it received, and what it is to say.
 
-    ``script`` is given each body and its number, from 0. ``leave`` is how many requests may
+    ``script`` is given each body and its number, from 0; ``listed`` is what its list of models
+    holds, None for no such list. ``leave`` is how many requests may
     still be answered; the others are held until ``let`` raises it.
     """
 
@@ -68,6 +69,7 @@ class Server:
         self.answered: list[str] = []
         self.script: Script = lambda _body, _number: reply()
         self.watch: Callable[[], None] = lambda: None
+        self.listed: list[Body] | None = None
         self.base_url = ""
         self._leave: int | None = None
         self._gone = False
@@ -135,6 +137,15 @@ class _Requests(BaseHTTPRequestHandler):
         self.send_response(answer.status)
         for name, value in answer.headers.items():
             self.send_header(name, value)
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", str(len(sent)))
+        self.end_headers()
+        self.wfile.write(sent)
+
+    def do_GET(self) -> None:
+        listed = self.server_of_tests.listed
+        sent = json.dumps({"object": "list", "data": listed}).encode()
+        self.send_response(404 if listed is None else 200)
         self.send_header("content-type", "application/json")
         self.send_header("content-length", str(len(sent)))
         self.end_headers()

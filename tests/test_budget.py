@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from needle.budget import Budget, Purse, parse_budget
+from needle.budget import Budget, Purse, convert, parse_budget, parse_rates
 from needle.errors import UsageError
 from needle.types import Failure, Language, Needle, Price, Reply, Trial
 
@@ -85,26 +85,55 @@ def test_never_exceeded(
         ("20CNY", Budget(20, "CNY")),
         ("2Mtok", Budget(2_000_000, "tok")),
         ("50ktok", Budget(50_000, "tok")),
-        ("0.5CNY", Budget(0.5, "CNY")),
+        ("0.5USD", Budget(0.5, "USD")),
     ],
 )
 def test_budgets_are_read(text: str, budget: Budget) -> None:
-    """Money in the price's currency and tokens are budgets."""
-    assert parse_budget(text, PRICE) == budget
+    """Money of any currency and tokens are budgets."""
+    assert parse_budget(text) == budget
 
 
-@pytest.mark.parametrize(
-    ("text", "price", "remedy"),
-    [
-        ("5USD", PRICE, "in CNY"),
-        ("5CNY", None, "2Mtok"),
-        ("lots", PRICE, "20CNY"),
-        ("-3CNY", PRICE, "20CNY"),
-    ],
-)
-def test_what_cannot_be_kept_to_is_refused(text: str, price: Price | None, remedy: str) -> None:
-    """A budget that can't be counted is refused with its value and a remedy."""
-    with pytest.raises(UsageError) as fault:
-        parse_budget(text, price)
+@pytest.mark.parametrize("text", ["lots", "-3CNY", "5", "5 dollars"])
+def test_what_is_no_budget_is_refused(text: str) -> None:
+    """What is no amount of anything is refused with its value and a remedy."""
+    with pytest.raises(UsageError, match="use 20CNY") as fault:
+        parse_budget(text)
     assert text in str(fault.value)
-    assert remedy in str(fault.value)
+
+
+def test_a_budget_in_another_currency_needs_a_rate() -> None:
+    """Money is kept to in the price's currency, by a rate that may be given in either direction."""
+    dollars = Budget(5, "USD")
+    assert convert(Budget(20, "CNY"), PRICE, {}, "m") == Budget(20, "CNY")
+    assert convert(Budget(9, "tok"), None, {}, "m") == Budget(9, "tok")
+    for rate in ("USD/CNY=8", "CNY/USD=0.125"):
+        assert convert(dollars, PRICE, parse_rates([rate]), "m") == Budget(40, "CNY")
+    with pytest.raises(UsageError, match="--rate CNY/USD"):
+        convert(dollars, PRICE, {}, "m")
+    with pytest.raises(UsageError, match="2Mtok"):
+        convert(dollars, None, {}, "m")
+
+
+@pytest.mark.parametrize("text", ["USD/CNY", "USD/CNY=0", "USDCNY=7", "USD/CNY=-7"])
+def test_what_is_no_rate_is_refused(text: str) -> None:
+    """A rate names two currencies and a number above nought."""
+    with pytest.raises(UsageError, match="not a rate"):
+        parse_rates([text])
+
+
+def test_reasoning_beyond_the_limit_is_reckoned_with() -> None:
+    """A vendor that lets reasoning run past the reply's limit is taken to do so again."""
+    purse = Purse(Budget(10_000, "tok"), None, 256)
+    trial = make_trial(1_000, "en")
+    purse.count(trial, Reply("x", endpoint_prompt_tokens=1_000, completion_tokens=2_000), 0)
+    assert purse.spent == 3_000
+    assert purse.worst(trial) >= 1_000 + 2_000
+
+
+def test_a_kept_reply_of_a_failure_costs_as_any_other() -> None:
+    """A reply that is kept with a failure was paid for, and counts."""
+    purse = Purse(Budget(10_000, "tok"), None, 256)
+    kept = Reply("x", endpoint_prompt_tokens=500, completion_tokens=20)
+    failure = Failure("truncated_by_server", 200, "cut", permanent=True, reply=kept)
+    purse.count(make_trial(1_000, "en"), failure, 0)
+    assert purse.spent == 520

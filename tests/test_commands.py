@@ -266,7 +266,7 @@ def test_the_plan_is_what_is_sent(server: Server, call: Call) -> None:
     assert only_folder(Path("runs")).name == plan["run_id"]
     assert plan["money"]["currency"] == "CNY"
     sent, reply_tokens = plan["prompt_tokens"], plan["reply_tokens_at_most"]
-    assert plan["money"]["at_most"] == pytest.approx((sent + reply_tokens) * 12 / 1e6, abs=1e-4)
+    assert plan["money"]["amount"] == pytest.approx((sent + reply_tokens) * 12 / 1e6, abs=1e-4)
     assert "12 trials" in call("plan", *asked).out
 
 

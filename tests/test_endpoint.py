@@ -8,7 +8,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from needle.endpoint import ATTEMPTS, Interrupted, ask, open_client, request_body
+from needle.endpoint import ATTEMPTS, Heard, Interrupted, ask, open_client, request_body
 from needle.types import Asked, Failure, Model, Reply
 
 KEY = "sk-secret-0123456789abcdef"
@@ -39,7 +39,7 @@ def ask_through(handle: Handle, model: Model = MODEL) -> tuple[Asked, list[float
         client = open_client(model, KEY, 5.0, httpx2.MockTransport(record))
         body = request_body(model, [{"role": "user", "content": "哪里？"}], 0.0, 256)
         try:
-            return await ask(client, body, KEY, sleep=sleep)
+            return await ask(client, lambda: body, KEY, sleep=sleep)
         finally:
             await client.close()
 
@@ -165,7 +165,8 @@ def test_a_stop_ends_the_attempts() -> None:
             raise Interrupted
 
         try:
-            return await ask(client, request_body(MODEL, [], None, 8), KEY, sleep=sleep)
+            body = request_body(MODEL, [], None, 8)
+            return await ask(client, lambda: body, KEY, sleep=sleep)
         finally:
             await client.close()
 
@@ -237,3 +238,122 @@ def test_a_request_has_what_the_model_takes_and_no_more() -> None:
             "temperature": 0.0,
         }
     ]
+
+
+def test_a_request_has_what_its_vendor_wants_besides() -> None:
+    """Contents go in parts, and further fields into the body, where the catalogue says so."""
+    model = Model(
+        "m", "v", "http://v.example/v1", "K", content="list", extra={"thinking": {"type": "off"}}
+    )
+    _, _, bodies = ask_through(answer(200, completion()), model)
+    assert bodies[0]["messages"] == [
+        {"role": "user", "content": [{"type": "text", "text": "哪里？"}]}
+    ]
+    assert bodies[0]["thinking"] == {"type": "off"}
+
+
+STREAMING = Model("m", "v", "http://v.example/v1", "KEY", stream=True)
+
+
+def stream(*chunks: object, end: str = "data: [DONE]\n\n") -> Handle:
+    """Return what answers every request with server-sent events."""
+    events = "".join(f"data: {json.dumps(chunk)}\n\n" for chunk in chunks)
+    headers = {"content-type": "text/event-stream", "x-request-id": "r-1"}
+    return lambda _: httpx2.Response(200, content=(events + end).encode(), headers=headers)
+
+
+def chunk(finish: str | None = None, **delta: str) -> dict[str, Any]:
+    """Return one chunk of a stream."""
+    choice = {"index": 0, "delta": delta, "finish_reason": finish}
+    return {"id": "c1", "object": "chat.completion.chunk", "model": "m-2026", "choices": [choice]}
+
+
+def test_a_stream_is_read_as_the_completion_that_it_is() -> None:
+    """An answer in chunks, its reasoning and its usage are kept as those of a whole one."""
+    usage = {"prompt_tokens": 900, "completion_tokens": 7, "cached_tokens": 512}
+    last = {**chunk(), "choices": [], "usage": usage}
+    parts = (chunk(reasoning_content="hm"), chunk(content="a "), chunk("stop", content="flute"))
+    asked, _, bodies = ask_through(stream(*parts, last), STREAMING)
+    assert asked.result == Reply(
+        response="a flute",
+        reasoning="hm",
+        finish_reason="stop",
+        endpoint_prompt_tokens=900,
+        cached_tokens=512,
+        completion_tokens=7,
+        served_model="m-2026",
+        request_id="r-1",
+    )
+    assert (bodies[0]["stream"], bodies[0]["stream_options"]) == (True, {"include_usage": True})
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        stream(chunk(content="a flu")),
+        stream(chunk(content="a flu"), end=""),
+        stream(chunk(content="a flu"), {"error": {"message": "overloaded", "code": 1}}),
+        stream(end="data: {\n\n"),
+        stream(),
+    ],
+)
+def test_a_stream_that_breaks_off_is_no_answer(broken: Handle) -> None:
+    """Half an answer is a failure that may pass, never an answer."""
+    asked, _, bodies = ask_through(broken, STREAMING)
+    assert isinstance(asked.result, Failure)
+    assert not asked.result.permanent
+    assert len(bodies) == ATTEMPTS
+
+
+def test_a_vendors_own_words_come_first() -> None:
+    """A text that the catalogue knows of a vendor says what kind of failure it is."""
+    said = answer(400, {"error": {"message": "Zu lang, mein Freund"}})
+
+    async def go() -> Asked:
+        client = open_client(MODEL, KEY, 5.0, httpx2.MockTransport(said))
+        body = request_body(MODEL, [], None, 8)
+        try:
+            return await ask(client, lambda: body, KEY, errors={"overflow": ("zu lang",)})
+        finally:
+            await client.close()
+
+    result = asyncio.run(go()).result
+    assert isinstance(result, Failure)
+    assert (result.kind, result.permanent) == ("overflow", True)
+
+
+def test_each_attempt_takes_its_turn() -> None:
+    """Every attempt enters before it is sent and leaves with what it brought."""
+
+    class Door:
+        def __init__(self) -> None:
+            self.steps: list[object] = []
+
+        async def enter(self) -> None:
+            self.steps.append("in")
+
+        def leave(self, heard: Heard | None) -> None:
+            assert heard is not None
+            self.steps.append(heard.result.kind if isinstance(heard.result, Failure) else "ok")
+
+    answers = [
+        httpx2.Response(429, json={"error": {"message": "busy"}}),
+        httpx2.Response(200, json=completion()),
+    ]
+    door = Door()
+
+    async def go() -> Asked:
+        transport = httpx2.MockTransport(lambda _: answers.pop(0))
+        client = open_client(MODEL, KEY, 5.0, transport)
+
+        async def sleep(_: float) -> None:
+            door.steps.append("wait")
+
+        body = request_body(MODEL, [], None, 8)
+        try:
+            return await ask(client, lambda: body, KEY, sleep=sleep, turn=door)
+        finally:
+            await client.close()
+
+    assert asyncio.run(go()).attempts == 2
+    assert door.steps == ["in", "rate_limit", "wait", "in", "ok"]

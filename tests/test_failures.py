@@ -4,7 +4,15 @@ from datetime import UTC, datetime
 
 import pytest
 
-from needle.failures import classify_status, may_pass, read_wait, redact, same_refusal
+from needle.failures import (
+    classify_status,
+    may_pass,
+    read_allowance,
+    read_wait,
+    redact,
+    same_refusal,
+)
+from needle.types import Allowance
 
 
 @pytest.mark.parametrize(
@@ -36,6 +44,11 @@ from needle.failures import classify_status, may_pass, read_wait, redact, same_r
         (429, "insufficient_quota You exceeded your current quota", "no_balance"),
         (402, "Insufficient Balance", "no_balance"),
         (529, "overloaded_error", "server"),
+        (
+            429,
+            "Request too large for gpt-4-turbo on tokens per min (TPM): Limit 30000, Requested 9",
+            "too_large",
+        ),
         (500, "internal error", "server"),
     ],
 )
@@ -46,7 +59,7 @@ def test_vendors_words_are_understood(status: int, message: str, kind: str) -> N
     assert failure.status == status
     condemned = ("bad_key", "forbidden", "unknown_model", "no_balance")
     assert failure.condemns == (kind in condemned)
-    assert failure.permanent == (kind in ("overflow", "filter", "bad_request"))
+    assert failure.permanent == (kind in ("overflow", "filter", "bad_request", "too_large"))
     assert may_pass(failure) == (kind in ("rate_limit", "server"))
 
 
@@ -73,3 +86,49 @@ def test_keys_are_taken_out() -> None:
     assert redact("bad key abcd1234", "abcd1234") == "bad key [key]"
     assert "proj" not in redact("Incorrect API key provided: sk-proj-1234567890abcdef.", None)
     assert redact("the temperature is too high", "none") == "the temperature is too high"
+
+
+NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("headers", "allowance"),
+    [
+        (
+            {
+                "x-ratelimit-remaining-requests": "59",
+                "x-ratelimit-reset-requests": "1s",
+                "x-ratelimit-remaining-tokens": "149984",
+                "x-ratelimit-reset-tokens": "6m0s",
+            },
+            Allowance(59, 1.0, 149_984, 360.0),
+        ),
+        (
+            {
+                "Anthropic-RateLimit-Requests-Remaining": "0",
+                "Anthropic-RateLimit-Requests-Reset": "2026-11-24T12:00:30Z",
+                "Anthropic-RateLimit-Input-Tokens-Remaining": "7",
+                "Anthropic-RateLimit-Input-Tokens-Reset": "2026-11-24T11:59:00Z",
+            },
+            Allowance(0, 30.0, 7, 0.0),
+        ),
+        (
+            {
+                "llm_provider-x-ratelimit-remaining-tokens": "10",
+                "llm_provider-x-ratelimit-reset-tokens": "20ms",
+            },
+            Allowance(None, None, 10, 0.02),
+        ),
+        ({"x-ratelimit-remaining-requests": "many"}, None),
+        (
+            {"x-ratelimit-remaining-tokens": "5", "x-ratelimit-reset-tokens": "soon"},
+            Allowance(None, None, 5, None),
+        ),
+        ({}, None),
+    ],
+)
+def test_vendors_headers_say_what_is_left(
+    headers: dict[str, str], allowance: Allowance | None
+) -> None:
+    """What may still be sent is read from each vendor's headers; what can't be read is not."""
+    assert read_allowance(headers, NOW) == allowance

@@ -24,28 +24,21 @@ GROUPS: tuple[tuple[str, frozenset[str]], ...] = (
     (
         "core",
         frozenset({"plan", "context", "prompts", "scoring", "grid", "keys", "needles", "cells"})
-        | {
-            "money",
-            "failures",
-            "outcomes",
-            "budget",
-            "labels",
-            "reader",
-            "surfaces",
-            "faults",
-            "cleaning",
-        },
+        | {"failures", "outcomes", "completions", "labels", "cleaning"}
+        | {"money", "budget", "pace", "estimate"}
+        | {"reader", "surfaces", "faults"},
     ),
     (
         "edges",
-        frozenset({"files", "config", "models", "prices", "corpus", "fetch", "tokens", "endpoint"})
-        | {"store", "tables", "fonts", "heatmaps"},
+        frozenset({"files", "config", "models", "prices", "credentials", "corpus", "fetch"})
+        | {"tokens", "endpoint", "store", "tables", "fonts", "heatmaps"},
     ),
     (
         "runs",
-        frozenset({"prepare", "runner", "progress", "summary", "drawing", "replies", "simulator"}),
+        frozenset({"prepare", "stopping", "gate", "runner", "progress", "summary", "drawing"})
+        | {"replies", "simulator"},
     ),
-    ("commands", frozenset({"commands", "listing", "cli", "__main__"})),
+    ("commands", frozenset({"commands", "listing", "checkup", "options", "cli", "__main__"})),
 )
 GROUP_OF = {module: index for index, (_, modules) in enumerate(GROUPS) for module in modules}
 
@@ -66,7 +59,8 @@ OWNERS: Mapping[str, frozenset[str]] = {
     "opencc": frozenset({"scoring"}),
     "yaml": frozenset({"files", "store"}),
     "filelock": frozenset({"store", "fetch"}),
-    "click": frozenset({"cli", "commands", "listing"}),
+    "click": frozenset({"cli", "options", "commands", "listing", "checkup"}),
+    "dotenv": frozenset({"credentials"}),
 }
 
 # What touches the world, and so is no business of words and core.

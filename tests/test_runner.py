@@ -297,7 +297,7 @@ def test_only_prompts_in_flight_are_in_memory(
     if fault is not None:
         fail_some(server, fault, 2, 5, 9)
     assert call(*said(server, 3, depths)).status == (1 if fault else 0)
-    assert len(most) == 20
+    assert len(most) >= 20
     assert max(most) <= 3
 
 

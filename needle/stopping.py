@@ -1,0 +1,103 @@
+"""Whether a run is to stop, and why: said by a signal, a refusal, an empty purse or a full disk."""
+
+import asyncio
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from needle.endpoint import Interrupted
+from needle.errors import NeedleError, Stopped
+from needle.failures import same_refusal
+from needle.types import Failure
+
+REFUSALS_IN_A_ROW = 5
+
+_CONDEMNED = {
+    "bad_key": "the endpoint does not take the key",
+    "forbidden": "the endpoint forbids the request",
+    "unknown_model": "the endpoint has no such model or address",
+    "no_balance": "the account has no balance left",
+}
+
+
+class Stop:
+    """A run's stop: set once, with the first reason kept."""
+
+    def __init__(self) -> None:
+        """Begin with nothing in the way."""
+        self.event = asyncio.Event()
+        self.reason: NeedleError | None = None
+        self.interrupted = False
+        self._refusal: str | None = None
+        self._in_a_row = 0
+
+    def because(self, reason: NeedleError) -> None:
+        """Stop the run for a reason; the first one given is the one that is told."""
+        self.reason = self.reason or reason
+        self.event.set()
+
+    def look_at(self, failure: Failure | None, model: str) -> None:
+        """Stop the run where a failure would befall every trial."""
+        if failure is None:
+            self._in_a_row = 0
+            return
+        if failure.condemns:
+            self.because(Stopped(f"{_CONDEMNED[failure.kind]} ({model}): {failure.message}"))
+        refusal = same_refusal(failure)
+        if refusal is None:
+            return
+        self._in_a_row = self._in_a_row + 1 if refusal == self._refusal else 1
+        self._refusal = refusal
+        if self._in_a_row >= REFUSALS_IN_A_ROW:
+            self.because(
+                Stopped(
+                    f"{model} refused {REFUSALS_IN_A_ROW} requests running in the same words "
+                    f"(HTTP {failure.status}): {failure.message}"
+                )
+            )
+
+    async def sleep(self, seconds: float | None, other: asyncio.Event | None = None) -> None:
+        """Sleep for so many seconds, None for no end, or until something else has come.
+
+        Raises Interrupted once the run is stopping.
+        """
+        events = [event for event in (self.event, other) if event is not None]
+        waited = [asyncio.ensure_future(event.wait()) for event in events]
+        try:
+            await asyncio.wait(waited, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for each in waited:
+                each.cancel()
+        if self.event.is_set():
+            raise Interrupted
+
+
+@contextmanager
+def catch_signals(stop: Stop, say: Callable[[str], None]) -> Iterator[None]:
+    """Take Ctrl-C twice: first send nothing more, then drop what is in flight."""
+    loop = asyncio.get_running_loop()
+    task = asyncio.current_task()
+
+    def interrupt() -> None:
+        if stop.interrupted and task is not None:
+            task.cancel()
+            return
+        stop.interrupted = True
+        stop.event.set()
+        say(
+            "stopping: waiting for the requests in flight, which are paid for; "
+            "Ctrl-C again drops them"
+        )
+
+    caught = (signal.SIGINT, signal.SIGTERM)
+    try:
+        for number in caught:
+            loop.add_signal_handler(number, interrupt)
+    except (NotImplementedError, ValueError, RuntimeError):
+        yield  # not the main thread, or Windows: Ctrl-C ends the run at once, resumable
+        return
+    try:
+        yield
+    finally:
+        for number in caught:
+            loop.remove_signal_handler(number)
