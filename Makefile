@@ -33,7 +33,7 @@ proxy-keys:
 	$(call need,LITELLM_MASTER_KEY,a key that you draw for the proxy: \
 		export LITELLM_MASTER_KEY=sk-$$(python3 -c "import secrets; print(secrets.token_hex())"))
 
-need = $(if $($(1))$(shell grep -s '^$(1)=.' .env),,$(error $(1) is not set: it is $(2)))
+need = $(if $($(1))$(shell grep -sE '^(export +)?$(1)=.' .env),,$(error $(1) is not set: it is $(2)))
 
 lint: $(READY)
 	$(BIN)/ruff check .

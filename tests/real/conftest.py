@@ -1,15 +1,11 @@
 """The real parts as fixtures: each is started once, where a test asks for it."""
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))  # for the modules that these tests share
-
-from messages_api import MessagesApi, serving_messages
-from parts import ANTHROPIC_KEY, Llama, Proxy, proxying, serving_llama
+from real.messages_api import MessagesApi, serving_messages
+from real.parts import ANTHROPIC_KEY, Llama, Proxy, proxying, serving_llama
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -44,7 +44,9 @@ def train_tokenizer(path: Path) -> tuple[list[str], list[str]]:
 
 def write_model(path: Path, tokens: list[str], merges: list[str]) -> None:
     """Write a Llama of random weights with this vocabulary."""
-    kinds = [gguf.TokenType.CONTROL if token in MARKS else gguf.TokenType.NORMAL for token in tokens]
+    kinds = [
+        gguf.TokenType.CONTROL if token in MARKS else gguf.TokenType.NORMAL for token in tokens
+    ]
     end = tokens.index(MARKS[0])
     writer = gguf.GGUFWriter(path, "llama")
     writer.add_name("needle-random")

@@ -7,7 +7,7 @@ It reads the prompt for real (needle.reader) and counts it in o200k_base.
 
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -17,11 +17,12 @@ from needle.reader import answer
 from needle.tokens import load_counting
 
 Body = dict[str, Any]
+BEGUN = 200
 
 
 @dataclass(frozen=True)
 class Fault:
-    """An error in Anthropic's shape, told of in place of an answer."""
+    """An error in Anthropic's shape, in place of an answer; with status BEGUN, within a stream."""
 
     status: int
     kind: str
@@ -65,6 +66,7 @@ class MessagesApi:
         self.bodies: list[Body] = []
         self.headers: list[dict[str, str]] = []
         self.script: Script = lambda _: None
+        self.limits: dict[str, str] = {}
 
     def take(self, path: str, headers: dict[str, str], body: Body) -> Fault | str:
         """Record a request; return its fault or its answer."""
@@ -82,6 +84,10 @@ class MessagesApi:
             return Fault(400, "invalid_request_error", "max_tokens: Field required")
         said = self.script(number)
         return answer("\n\n".join(read_contents(body))).text if said is None else said
+
+
+def _error(fault: Fault) -> Body:
+    return {"type": "error", "error": {"type": fault.kind, "message": fault.message}}
 
 
 def _message(body: Body, text: str) -> Body:
@@ -129,21 +135,27 @@ class _Requests(BaseHTTPRequestHandler):
         body = json.loads(self.rfile.read(int(self.headers["content-length"])))
         headers = {name.lower(): value for name, value in self.headers.items()}
         said = self.api.take(self.path, headers, body)
-        if isinstance(said, Fault):
-            error = {"type": "error", "error": {"type": said.kind, "message": said.message}}
-            self._send(said.status, json.dumps(error), **said.headers)
-            return
-        message = _message(body, said)
-        if body.get("stream"):
-            lines = (f"event: {e['type']}\ndata: {json.dumps(e)}\n\n" for e in _events(message))
-            self._send(200, "".join(lines), **{"content-type": "text/event-stream"})
+        if not isinstance(said, Fault):
+            message = _message(body, said)
+            self._stream(_events(message)) if body.get("stream") else self._send(200, message)
+        elif said.status == BEGUN:
+            begun = list(_events(_message(body, "The text says that")))[:4]
+            self._stream([*begun, _error(said)])
         else:
-            self._send(200, json.dumps(message))
+            self._send(said.status, _error(said), **said.headers)
 
-    def _send(self, status: int, text: str, **headers: str) -> None:
-        sent = text.encode()
+    def _stream(self, events: Iterable[Body]) -> None:
+        lines = "".join(f"event: {one['type']}\ndata: {json.dumps(one)}\n\n" for one in events)
+        self._send(200, lines, **{"content-type": "text/event-stream"})
+
+    def _send(self, status: int, said: Body | str, **headers: str) -> None:
+        sent = (said if isinstance(said, str) else json.dumps(said)).encode()
         self.send_response(status)
-        for name, value in {"content-type": "application/json", **headers}.items():
+        for name, value in {
+            "content-type": "application/json",
+            **self.api.limits,
+            **headers,
+        }.items():
             self.send_header(name, value)
         self.send_header("request-id", "req_01")
         self.send_header("content-length", str(len(sent)))

@@ -9,7 +9,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -71,10 +71,8 @@ def started(
 
 
 def _signal_group(group: int, ending: signal.Signals) -> None:
-    try:
+    with suppress(ProcessLookupError):
         os.killpg(group, ending)
-    except ProcessLookupError:
-        pass
 
 
 def wait_for(process: "subprocess.Popen[bytes]", log: Path, address: str) -> None:

@@ -11,11 +11,13 @@ import xllamacpp
 model, window, slots = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
 parameters = xllamacpp.CommonParams()
 parameters.model.path = model
+parameters.model_alias = ["needle-random"]
 parameters.n_ctx = window * slots
 parameters.n_parallel = slots
 parameters.hostnames = ["127.0.0.1"]
 parameters.port = 0
 parameters.cpuparams.n_threads = 2
 server = xllamacpp.Server(parameters)
-print(f"serving on {server.listening_address}", flush=True)
+sys.stdout.write(f"serving on {server.listening_address}\n")
+sys.stdout.flush()
 sys.stdin.read()  # whoever started it holds the other end: nothing is left behind

@@ -1,67 +1,91 @@
 """Claude through LiteLLM's real proxy, in front of a stand-in for Anthropic's Messages API."""
 
 import asyncio
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
-from driving import Start, only_folder, read_log
-from messages_api import Fault, MessagesApi, count_usage, read_contents
-from parts import ANTHROPIC_KEY, RUN_S, Proxy
+from driving import Start, finish, only_folder, read_log
+from real.messages_api import BEGUN, Fault, MessagesApi, count_usage, read_contents
+from real.parts import ANTHROPIC_KEY, RUN_S, Proxy
 
-from needle.endpoint import ask, open_client, request_body
+from needle.endpoint import Heard, ask, ask_once, open_client, request_body
 from needle.models import find_model
 from needle.types import Asked, Failure, Message, Reply
 
 MESSAGES: list[Message] = [
     {"role": "system", "content": "Answer from the document. 只依据文档作答。"},
-    {"role": "user", "content": "“A — b”\n\n  小明去了上海。\t{x} <|endoftext|> \\u0041 🜚\n\nWho? 谁？"},
+    {
+        "role": "user",
+        "content": "“A — b”\n\n  小明去了上海。\t{x} <|endoftext|> \\u0041 🜚\n\nWho? 谁？",
+    },
 ]
 WHOLE_RUN = ("--lengths", "1k,2k", "--depths", "0,50,100")
 
 
+CLAUDE = "claude-opus-4-5"
+
+
 def ask_proxy(
-    proxy: Proxy, attempts: int = 8, key: str | None = None, model: str = "claude-opus-4-5"
+    proxy: Proxy, attempts: int = 8, model: str = CLAUDE, stream: bool = False
 ) -> tuple[Asked, list[float]]:
     """Ask one thing by needle's own client; return what came back and the waits between."""
     waits: list[float] = []
+    known = replace(find_model(model, proxy.base_url, None), stream=stream)
 
     async def sleep(seconds: float) -> None:
         waits.append(seconds)
 
     async def asked() -> Asked:
-        known = find_model(model, proxy.base_url, None)
-        client = open_client(known, key or proxy.key, 60.0)
-        try:
-            body = request_body(known, MESSAGES, 0.0, 20)
-            return await ask(client, body, key or proxy.key, sleep, attempts)
-        finally:
-            await client.close()
+        async with open_client(known, proxy.key, 60.0) as client:
+            make_body = partial(request_body, known, MESSAGES, 0.0, 20)
+            return await ask(client, make_body, proxy.key, sleep, attempts)
 
     return asyncio.run(asked()), waits
 
 
-def fail(proxy: Proxy, **more: str) -> Failure:
+def fail(proxy: Proxy, *, stream: bool = False, model: str = CLAUDE) -> Failure:
     """Ask once and return the failure."""
-    asked, _ = ask_proxy(proxy, attempts=1, **more)
+    asked, _ = ask_proxy(proxy, 1, model, stream)
     assert isinstance(asked.result, Failure)
     return asked.result
 
 
-def test_an_answer_comes_through(proxy: Proxy, api: MessagesApi) -> None:
+def listen(proxy: Proxy, stream: bool) -> Heard:
+    """Ask once and return all that was heard."""
+    known = replace(find_model(CLAUDE, proxy.base_url, None), stream=stream)
+
+    async def heard() -> Heard:
+        async with open_client(known, proxy.key, 60.0) as client:
+            body = request_body(known, MESSAGES, 0.0, 20)
+            return await ask_once(client, body, proxy.key, {})
+
+    return asyncio.run(heard())
+
+
+STREAMED = pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
+
+
+@STREAMED
+def test_an_answer_comes_through(stream: bool, proxy: Proxy, api: MessagesApi) -> None:
     """Contents arrive as they were sent, and the answer as it was given."""
     said = "小明 said: “—”\n\n\t{x} 🜚 <|endoftext|>"
     api.script = lambda _: said
-    asked, _ = ask_proxy(proxy)
+    asked, _ = ask_proxy(proxy, stream=stream)
     assert isinstance(asked.result, Reply)
     assert (asked.result.response, asked.result.finish_reason) == (said, "stop")
     (body,) = api.bodies
     assert read_contents(body) == [message["content"] for message in MESSAGES]
     assert (body["model"], body["max_tokens"], body["temperature"]) == ("claude-opus-4-5", 20, 0)
+    assert body.get("stream", False) == stream
 
 
-def test_usage_counts_cached_tokens_once(proxy: Proxy, api: MessagesApi) -> None:
+@STREAMED
+def test_usage_counts_cached_tokens_once(stream: bool, proxy: Proxy, api: MessagesApi) -> None:
     """The prompt's tokens are those read from the cache, written to it, and neither."""
-    asked, _ = ask_proxy(proxy)
+    asked, _ = ask_proxy(proxy, stream=stream)
     usage = count_usage(api.bodies[0])
     assert isinstance(asked.result, Reply)
     assert usage["cache_read_input_tokens"] > 0
@@ -126,15 +150,30 @@ PASSING, PERMANENT, CONDEMNS = (False, False), (True, False), (False, True)
     ],
     ids=lambda value: f"{value.status}-{value.message[:20]}" if isinstance(value, Fault) else None,
 )
+@STREAMED
 def test_an_error_keeps_its_meaning(
-    fault: Fault, kind: str, meaning: tuple[bool, bool], proxy: Proxy, api: MessagesApi
+    fault: Fault,
+    kind: str,
+    meaning: tuple[bool, bool],
+    stream: bool,
+    proxy: Proxy,
+    api: MessagesApi,
 ) -> None:
     """What Anthropic refuses is known through the proxy for what it is, at the first request."""
     api.script = lambda _: fault
-    failure = fail(proxy)
+    failure = fail(proxy, stream=stream)
     assert (failure.kind, (failure.permanent, failure.condemns)) == (kind, meaning)
     assert fault.message.split(":")[0] in failure.message
     assert len(api.bodies) == 1
+
+
+def test_a_broken_stream_is_no_answer(proxy: Proxy, api: MessagesApi) -> None:
+    """An overload told of within a stream that had begun is asked again, and half is not stored."""
+    broken = Fault(BEGUN, "overloaded_error", "Overloaded")
+    api.script = lambda number: broken if number == 0 else "Shanghai."
+    asked, _ = ask_proxy(proxy, stream=True)
+    assert isinstance(asked.result, Reply)
+    assert (asked.result.response, asked.attempts, len(api.bodies)) == ("Shanghai.", 2, 2)
 
 
 def test_another_vendors_model_is_unknown(proxy: Proxy, api: MessagesApi) -> None:
@@ -161,14 +200,33 @@ def test_the_vendors_wait_is_kept(proxy: Proxy, api: MessagesApi) -> None:
     assert (waits, asked.attempts, len(api.bodies)) == ([7.0, 7.0], 3, 3)
 
 
+@STREAMED
+@pytest.mark.parametrize("refused", [False, True], ids=["answer", "429"])
+def test_the_vendors_limits_are_read(
+    refused: bool, stream: bool, proxy: Proxy, api: MessagesApi
+) -> None:
+    """What Anthropic says is left of its limits arrives with an answer and with a refusal."""
+    ahead = (datetime.now(UTC) + timedelta(seconds=40)).isoformat(timespec="seconds")
+    api.limits = {
+        "anthropic-ratelimit-requests-remaining": "49",
+        "anthropic-ratelimit-requests-reset": ahead,
+        "anthropic-ratelimit-input-tokens-remaining": "12000",
+        "anthropic-ratelimit-input-tokens-reset": ahead,
+    }
+    if refused:
+        api.script = lambda _: Fault(429, "rate_limit_error", "slow down")
+    allowance = listen(proxy, stream).allowance
+    assert allowance is not None
+    assert (allowance.requests_left, allowance.tokens_left) == (49, 12_000)
+    assert 30 < (allowance.requests_reset_s or 0) <= 40
+    assert 30 < (allowance.tokens_reset_s or 0) <= 40
+
+
 def run(start: Start, proxy: Proxy, *said: str, figures: bool = False) -> tuple[int, str, Path]:
     """Run needle in a process of its own; return its status, its errors and its run folder."""
-    process = start(
-        *("run", "--model", "claude-opus-4-5", "--base-url", proxy.base_url, "--yes", *said),
-        figures=figures,
-    )
-    _, errors = process.communicate(timeout=RUN_S)
-    return process.returncode, errors, only_folder(Path("runs"))
+    asked = ("run", "--model", CLAUDE, "--base-url", proxy.base_url, "--yes", *said)
+    called = finish(start(*asked, figures=figures), RUN_S)
+    return called.status, called.err, only_folder(Path("runs"))
 
 
 def test_a_whole_run(
