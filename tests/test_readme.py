@@ -15,6 +15,7 @@ from needle.cli import main
 
 ROOT = Path(__file__).resolve().parents[1]
 CORPORA = ROOT.parent / "shared" / "corpora"
+CLAUDE = "litellm/claude-sonnet-4-6"
 NOVEL = CORPORA / "zh" / "journey-to-the-west.txt"
 
 
@@ -77,7 +78,7 @@ def redirect(command: str, address: str) -> list[str]:
     words = shlex.split(command, comments=True)
     if words[:3] == ["needle", "haystacks", "fetch"]:
         words += ["--mirror", address]
-    if words[:2] == ["needle", "run"] and "moonshot-v1-128k" in words:
+    if words[:2] == ["needle", "run"] and {"moonshot-v1-128k", CLAUDE} & {*words}:
         words += ["--base-url", f"{address}/v1", "--yes"]
     return [f"{address}/v1" if word == "http://127.0.0.1:8000/v1" else word for word in words]
 
@@ -93,7 +94,8 @@ def test_commands_run(
     """Each command of the README ends with status 0 when run in its order in a clone."""
     monkeypatch.chdir(place)
     monkeypatch.setenv("XDG_CACHE_HOME", str(place / "cache"))
-    monkeypatch.setenv("MOONSHOT_API_KEY", "k")
+    for key in ("MOONSHOT_API_KEY", "LITELLM_MASTER_KEY"):
+        monkeypatch.setenv(key, "k")
     ran = 0
     for command in read_commands(readme):
         if command.startswith("export "):

@@ -67,6 +67,7 @@ class MessagesApi:
         self.headers: list[dict[str, str]] = []
         self.script: Script = lambda _: None
         self.limits: dict[str, str] = {}
+        self.stop_reason = "end_turn"
 
     def take(self, path: str, headers: dict[str, str], body: Body) -> Fault | str:
         """Record a request; return its fault or its answer."""
@@ -90,14 +91,14 @@ def _error(fault: Fault) -> Body:
     return {"type": "error", "error": {"type": fault.kind, "message": fault.message}}
 
 
-def _message(body: Body, text: str) -> Body:
+def _message(body: Body, text: str, stop_reason: str = "end_turn") -> Body:
     return {
         "id": "msg_01",
         "type": "message",
         "role": "assistant",
         "model": f"{body['model']}-20260101",
         "content": [{"type": "text", "text": text}],
-        "stop_reason": "end_turn",
+        "stop_reason": stop_reason,
         "stop_sequence": None,
         "usage": {**count_usage(body), "output_tokens": 7},
     }
@@ -136,7 +137,7 @@ class _Requests(BaseHTTPRequestHandler):
         headers = {name.lower(): value for name, value in self.headers.items()}
         said = self.api.take(self.path, headers, body)
         if not isinstance(said, Fault):
-            message = _message(body, said)
+            message = _message(body, said, self.api.stop_reason)
             self._stream(_events(message)) if body.get("stream") else self._send(200, message)
         elif said.status == BEGUN:
             begun = list(_events(_message(body, "The text says that")))[:4]

@@ -76,6 +76,7 @@ def test_an_answer_comes_through(stream: bool, proxy: Proxy, api: MessagesApi) -
     asked, _ = ask_proxy(proxy, stream=stream)
     assert isinstance(asked.result, Reply)
     assert (asked.result.response, asked.result.finish_reason) == (said, "stop")
+    assert asked.result.served_model == CLAUDE
     (body,) = api.bodies
     assert read_contents(body) == [message["content"] for message in MESSAGES]
     assert (body["model"], body["max_tokens"], body["temperature"]) == ("claude-opus-4-5", 20, 0)
@@ -92,6 +93,21 @@ def test_usage_counts_cached_tokens_once(stream: bool, proxy: Proxy, api: Messag
     assert asked.result.endpoint_prompt_tokens == sum(usage.values())
     assert asked.result.cached_tokens == usage["cache_read_input_tokens"]
     assert asked.result.completion_tokens == 7
+
+
+@STREAMED
+@pytest.mark.parametrize(
+    ("said", "heard"),
+    [("end_turn", "stop"), ("max_tokens", "length"), ("refusal", "content_filter")],
+)
+def test_why_an_answer_ended(
+    said: str, heard: str, stream: bool, proxy: Proxy, api: MessagesApi
+) -> None:
+    """Anthropic's reason for an answer's end arrives as OpenAI's word for it."""
+    api.stop_reason = said
+    asked, _ = ask_proxy(proxy, stream=stream)
+    assert isinstance(asked.result, Reply)
+    assert asked.result.finish_reason == heard
 
 
 REFUSED = "invalid_request_error"
@@ -180,6 +196,13 @@ def test_another_vendors_model_is_unknown(proxy: Proxy, api: MessagesApi) -> Non
     """A model that the proxy does not serve is known as that, and Anthropic is not asked."""
     failure = fail(proxy, model="gpt-4-turbo")
     assert (failure.kind, failure.condemns, api.bodies) == ("unknown_model", True, [])
+
+
+def test_what_a_model_does_not_take_is_told(proxy: Proxy, api: MessagesApi) -> None:
+    """A temperature that a model does not take is refused, and not left out in silence."""
+    failure = fail(proxy, model="claude-opus-5")
+    assert (failure.kind, failure.permanent, api.bodies) == ("bad_request", True, [])
+    assert "temperature" in failure.message
 
 
 def test_an_overload_passes(proxy: Proxy, api: MessagesApi) -> None:
