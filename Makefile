@@ -64,7 +64,7 @@ $(LLAMA)/ready: tests/real/llama-constraints.txt
 	@touch $@
 
 real-packages:
-	@tests/real/install_packages.sh
+	@tests/real/install_packages.sh $(PYTHON)
 
 clean:
 	rm -rf .venv $(PROXY) $(LLAMA) .mypy_cache .pytest_cache .ruff_cache .hypothesis
