@@ -103,9 +103,17 @@ class Purse:
 
     def worst(self, trial: Trial) -> float:
         """Return the most that one request for a trial can cost."""
-        known = self._ratios.get(trial.language)
-        ratio = known * _SAFETY if known else _WORST_RATIO[trial.language]
-        return self._value(trial.prompt_tokens * ratio, self._longest_reply)
+        return self.worst_of(trial.language, trial.prompt_tokens)
+
+    def worst_of(self, language: Language, tokens: int) -> float:
+        """Return the most that a request of so many tokens, by our count, can cost."""
+        known = self._ratios.get(language)
+        ratio = known * _SAFETY if known else _WORST_RATIO[language]
+        return self._value(tokens * ratio, self._longest_reply)
+
+    def pay(self, prompt: int, reply: int) -> None:
+        """Count what requests that are no trials have taken, by the endpoint's own count."""
+        self.spent += self._value(prompt, reply)
 
     def _value(self, prompt: float, reply: float) -> float:
         if self.budget is None or self.budget.of == TOKENS or self.price is None:

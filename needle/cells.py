@@ -106,6 +106,7 @@ def make_heatmap(
         left_out={verdict: left_out[verdict] for verdict in UNSCORED if left_out[verdict] > 0},
         passes=run.haystacks[language].passes,
         simulated=run.model.simulated,
+        vendor_count=run.ratio is not None,
     )
 
 

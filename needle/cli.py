@@ -14,7 +14,7 @@ import click
 
 from needle import __version__
 from needle.errors import NeedleError, UsageError
-from needle.options import gather, limits_options, no_keys, run_options
+from needle.options import gather, limits_options, no_keys, out_option, run_options
 
 EXIT_USAGE, EXIT_STOPPED, EXIT_INTERRUPTED = 2, 3, 130
 
@@ -50,12 +50,7 @@ def cli() -> None:
 
 @cli.command()
 @run_options
-@click.option(
-    "--out",
-    type=click.Path(path_type=Path),
-    default=Path("runs"),
-    help="The folder of run folders (default runs/).",
-)
+@out_option
 @click.option("--budget", help="Never spend more, all models together: 20CNY, 5USD or 2Mtok.")
 @click.option("--rate", multiple=True, help="For a budget in another currency: USD/CNY=7.1.")
 @click.option("--again", is_flag=True, help="Pay anew for a run that is finished.")
@@ -72,13 +67,14 @@ def run(**options: Any) -> int:
 
 @cli.command()
 @run_options
+@out_option
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def plan(**options: Any) -> int:
     """Show a run's trials, tokens, money and time; send nothing."""
     from needle.commands import show_plans
 
-    as_json = options.pop("as_json")
-    return show_plans(options.pop("config"), gather(options), as_json=as_json)
+    extra = {name: options.pop(name) for name in ("as_json", "out")}
+    return show_plans(options.pop("config"), gather(options), **extra)
 
 
 @cli.command()
@@ -101,6 +97,7 @@ def resume(**options: Any) -> int:
 
 @cli.command()
 @run_options
+@out_option
 @click.option("--length", required=True, help="The trial's context length.")
 @click.option("--depth", required=True, help="The trial's depth in percent.")
 @click.option("--replicate", type=click.IntRange(0), default=0, help="The replicate (default 0).")
@@ -109,7 +106,7 @@ def prompt(**options: Any) -> int:
     """Print the exact prompt of one trial (English unless --language says otherwise)."""
     from needle.listing import print_prompt
 
-    extra = {name: options.pop(name) for name in ("length", "depth", "replicate", "as_json")}
+    extra = {name: options.pop(name) for name in ("length", "depth", "replicate", "as_json", "out")}
     return print_prompt(options.pop("config"), gather(options), **extra)
 
 

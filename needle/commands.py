@@ -23,7 +23,9 @@ from needle.prepare import (
     prepare,
     prepare_again,
     refuse_beyond_limits,
+    with_ratio,
 )
+from needle.probing import calibrate, fit_from_earlier, is_assumed
 from needle.progress import LiveWatch, PlainWatch
 from needle.runner import Ending, Orders, carry_out, count_spent
 from needle.scoring import KEYWORD, score_keyword
@@ -38,7 +40,7 @@ from needle.store import (
     score_line,
     write_scores,
 )
-from needle.summary import describe_plan, describe_recall
+from needle.summary import describe_counts, describe_fit, describe_plan, describe_recall
 from needle.types import Heatmap, Language, Model, Needle, Run
 
 DONE, SOME_FAILED, STOPPED, INTERRUPTED = 0, 1, 3, 130
@@ -66,6 +68,8 @@ def run_models(
 ) -> int:
     """Carry out a run for each model; return the exit status."""
     recipe, ready = prepare_models(config, said)
+    if not again:
+        ready = [fit_from_earlier(prepared, out) for prepared in ready]
     whole = parse_budget(budget) if budget else None
     rates = parse_rates(rate)
     for prepared in ready:
@@ -134,6 +138,8 @@ def _run_one(
         ending = _settled_ending(prepared, folder, orders)
         return _finish(folder, ending), ending.spent
     if folder is None:
+        if is_assumed(prepared.run):
+            prepared = _ask_ratio(prepared, orders, faults)
         folder = create_run(out, prepared.run, again)
     else:
         click.echo(f"going on with {folder}", err=True)
@@ -196,6 +202,22 @@ def _carry_out(
             return carry_out(replace(prepared, run=there), folder, find_key(model), watch, orders)
 
 
+def _ask_ratio(prepared: Prepared, orders: Orders, faults: str | None) -> Prepared:
+    """Ask a run's endpoint how it counts, and fit the run to that."""
+    run = prepared.run
+    _say(f"asking {run.model.name} how it counts")
+    with reachable(run.model, run.seed, faults) as base_url:
+        there = replace(run, model=replace(run.model, base_url=base_url))
+        ratio = calibrate(replace(prepared, run=there), find_key(run.model), orders.budget, _say)
+    fitted = with_ratio(prepared, ratio)
+    _say(describe_fit(fitted.run) or "")
+    return fitted
+
+
+def _say(sentence: str) -> None:
+    click.echo(sentence, err=True)
+
+
 @contextmanager
 def reachable(model: Model, seed: int, faults: str | None) -> Iterator[str]:
     """Yield the address of a model's endpoint; the simulated one is started for the run."""
@@ -218,6 +240,11 @@ def _finish(folder: Path, ending: Ending) -> int:
             if not early:
                 raise
             click.echo(f"note: {error}", err=True)  # why it stopped is what the user must read
+    counts = describe_counts(
+        load_run(folder), settle_states(read_lines(folder / OUTCOMES)).values()
+    )
+    if counts:
+        click.echo(counts, err=True)
     left = f"{ending.replies} replies, {ending.failures} failed, {ending.not_run} not run"
     click.echo(f"{folder}: {left}", err=True)
     if early:
@@ -248,13 +275,14 @@ def _print_drawn(
         click.echo(f"note: {advice}", err=True)
 
 
-def show_plans(config: Path | None, said: Mapping[str, Any], as_json: bool) -> int:
+def show_plans(config: Path | None, said: Mapping[str, Any], as_json: bool, out: Path) -> int:
     """Print each model's plan; nothing is sent."""
     import json
 
     from needle.summary import plan_record
 
     recipe, ready = prepare_models(config, said)
+    ready = [fit_from_earlier(prepared, out) for prepared in ready]
     if as_json:
         records = [plan_record(prepared, recipe.card) for prepared in ready]
         click.echo(json.dumps(records, ensure_ascii=False, indent=1))

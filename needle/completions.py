@@ -47,6 +47,17 @@ def read_reply(data: dict[str, Any], request_id: str | None) -> Reply:
     )
 
 
+def read_estimate(text: str) -> Reply:
+    """Read Moonshot's count of a prompt as an empty reply that has it.
+
+    Raises ValueError or its like if it is none.
+    """
+    total = _read_count(json.loads(text)["data"]["total_tokens"])
+    if total is None:
+        raise ValueError("no total_tokens")
+    return Reply("", endpoint_prompt_tokens=total)
+
+
 def join_chunks(chunks: Iterable[dict[str, Any]]) -> dict[str, Any]:
     """Join a stream's chunks into the completion that they are parts of.
 

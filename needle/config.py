@@ -120,6 +120,7 @@ class Recipe:
     task: Names = ("single",)
     grid: GridRecipe = field(default_factory=GridRecipe)
     unit: Literal["tokens", "hanzi"] = "tokens"
+    count: Literal["common", "vendor"] = "common"
     tokenizer: str = "o200k_base"
     needle: str = "fictional"
     haystack: Names = ("essays",)
@@ -173,6 +174,11 @@ def _check(data: Mapping[str, Any], place: str) -> Recipe:
             raise UsageError(f"unknown task {task!r} ({place}: task): use {', '.join(TASKS)}")
     if recipe.unit == "hanzi" and recipe.language == "en":
         raise UsageError(f"unit hanzi counts Chinese text ({place}: unit): use language zh")
+    if recipe.unit == "hanzi" and recipe.count == "vendor":
+        raise UsageError(
+            f"lengths are in hanzi or in the vendor's own tokens, not both ({place}: count): "
+            f"use unit tokens or count common"
+        )
     return recipe
 
 

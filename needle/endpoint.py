@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
-from needle.completions import join_chunks, read_completion, read_reply
+from needle.completions import join_chunks, read_completion, read_estimate, read_reply
 from needle.failures import (
     classify_status,
     may_be_charged,
@@ -140,6 +140,7 @@ async def ask(
     lost: Callable[[], None] = lambda: None,
     turn: Turn | None = None,
     errors: Mapping[str, Sequence[str]] | None = None,
+    count_path: str | None = None,
 ) -> Asked:
     """Ask once, and again while the failure may pass; return what came back in the end.
 
@@ -147,6 +148,7 @@ async def ask(
     flight. Waits what the vendor says, else exponentially with jitter; each attempt waits for
     its ``turn``. ``lost`` is told of each attempt that may have been charged though no answer
     came, before another one is made. ``errors`` are the vendor's own texts by kind of failure.
+    With a ``count_path`` it is the prompt's count that is asked for, there.
     Never raises for what an endpoint does; ``Interrupted``, from the sleep, the turn or
     ``lost``, ends the attempts with the last failure.
     """
@@ -163,7 +165,10 @@ async def ask(
         try:
             began, started_at = time.monotonic(), _now()
             made += 1
-            heard = last = await ask_once(client, make_body(), key, errors or {})
+            if count_path is None:
+                heard = last = await ask_once(client, make_body(), key, errors or {})
+            else:
+                heard = last = await count_once(client, count_path, make_body(), key)
             latency_s = time.monotonic() - began
         finally:
             turn.leave(heard)
@@ -207,9 +212,6 @@ async def ask_once(
     errors: Mapping[str, Sequence[str]],
 ) -> Heard:
     """Ask once, and return what came of it; never raises for what an endpoint does."""
-    import httpx2
-    import openai
-
     try:
         async with asyncio.timeout(_longest_s(client)):
             raw = await client.chat.completions.with_raw_response.create(**body)
@@ -221,24 +223,57 @@ async def ask_once(
                 reply = read_completion(raw.text, request_id)
         allowance = read_allowance(raw.headers, datetime.now(UTC))
         return Heard(reply, allowance=allowance, date=raw.headers.get("date"))
-    except openai.APIStatusError as error:
+    except _expected() as error:
+        return _hear_failure(error, key, errors)
+
+
+async def count_once(
+    client: "AsyncOpenAI", path: str, body: dict[str, Any], key: str | None
+) -> Heard:
+    """Ask a vendor's endpoint for counts, as Moonshot has one, how long a prompt is.
+
+    Returns an empty reply with that count; never raises for what an endpoint does.
+    """
+    import httpx2
+
+    try:
+        async with asyncio.timeout(_longest_s(client)):
+            raw = await client.post(path, body=body, cast_to=httpx2.Response)
+        return Heard(read_estimate(raw.text), date=raw.headers.get("date"))
+    except _expected() as error:
+        return _hear_failure(error, key, {})
+
+
+def _expected() -> tuple[type[Exception], ...]:
+    """Return all that an endpoint can bring about."""
+    import httpx2
+    import openai
+
+    return (openai.APIError, httpx2.TransportError, TimeoutError, *_CUT_SHORT)
+
+
+def _hear_failure(error: Exception, key: str | None, errors: Mapping[str, Sequence[str]]) -> Heard:
+    """Return what a failure that an endpoint brought about means."""
+    import httpx2
+    import openai
+
+    if isinstance(error, openai.APIStatusError):
         now = datetime.now(UTC)
         message = redact(_describe(error), key)[:_MESSAGE_LENGTH]
         failure = classify_status(error.status_code, message, errors)
         headers = error.response.headers
         wait_s, allowance = read_wait(headers, message, now), read_allowance(headers, now)
         return Heard(failure, wait_s, allowance, headers.get("date"))
-    except (openai.APITimeoutError, httpx2.TimeoutException, TimeoutError):
+    if isinstance(error, openai.APITimeoutError | httpx2.TimeoutException | TimeoutError):
         return Heard(Failure("timeout", None, "no answer in time", permanent=False))
-    except (openai.APIConnectionError, httpx2.TransportError) as error:
+    if isinstance(error, openai.APIConnectionError | httpx2.TransportError):
         message = redact(str(error.__cause__ or error), key)[:_MESSAGE_LENGTH]
         return Heard(Failure("connection", None, message, permanent=False))
-    except openai.APIError as error:  # told within a stream that had begun well
+    if isinstance(error, openai.APIError):  # told within a stream that had begun well
         message = redact(_describe(error), key)[:_MESSAGE_LENGTH]
         return Heard(classify_status(500, message, errors))
-    except _CUT_SHORT as error:
-        message = redact(f"not a chat completion: {error}", key)[:_MESSAGE_LENGTH]
-        return Heard(Failure("malformed", 200, message, permanent=False))
+    message = redact(f"not a chat completion: {error}", key)[:_MESSAGE_LENGTH]
+    return Heard(Failure("malformed", 200, message, permanent=False))
 
 
 async def list_models(client: "AsyncOpenAI", name: str) -> dict[str, Any] | None:

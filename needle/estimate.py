@@ -11,7 +11,9 @@ from needle.types import Limits, Price, Trial
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """Tokens by our own count, replies at their longest; money in the price's currency.
+    """Tokens, replies at their longest; money in the price's currency.
+
+    Prompts are counted by our own count, or by the endpoint's where lengths are in it.
 
     ``cached_share`` (0-1) is the share of the prompts' tokens that an ideal prompt cache would
     serve: within a replicate, what stands before the needle was sent before. ``minutes`` is
@@ -41,20 +43,20 @@ def estimate(
     FLOPs are 2 x parameters x (prompt + reply tokens), the forward pass alone, as the
     broker's report on Kimi reckons.
     """
-    sent = sum(trial.prompt_tokens for trial in trials)
+    sent = sum(map(count_billed, trials))
     reply = reply_tokens * len(trials)
     cached = _count_cacheable(trials)
     money = money_cached = money_batch = None
     if price is not None:
-        money = sum(cost(price, trial.prompt_tokens, reply_tokens) for trial in trials)
+        money = sum(cost(price, count_billed(trial), reply_tokens) for trial in trials)
         if price.cached is not None:
             money_cached = sum(
-                cost(price, trial.prompt_tokens, reply_tokens, tokens)
+                cost(price, count_billed(trial), reply_tokens, tokens)
                 for trial, tokens in zip(trials, cached, strict=True)
             )
         if price.batch_input is not None:
             money_batch = sum(
-                cost(price, trial.prompt_tokens, reply_tokens, batch=True) for trial in trials
+                cost(price, count_billed(trial), reply_tokens, batch=True) for trial in trials
             )
     return Estimate(
         trials=len(trials),
@@ -69,16 +71,21 @@ def estimate(
     )
 
 
+def count_billed(trial: Trial) -> int:
+    """Return a prompt's tokens as the endpoint counts them, as far as that is known."""
+    return trial.prompt_tokens if trial.vendor_tokens is None else trial.vendor_tokens
+
+
 def _count_cacheable(trials: Sequence[Trial]) -> list[float]:
     """Return for each trial the tokens that an ideal prefix cache would serve.
 
     The longest context with the needle at its end is sent first and warms the cache for the
     others of its replicate, language and task; each then hits up to its needle.
     """
-    tokens = [trial.prompt_tokens * trial.actual_depth_percent / 100 for trial in trials]
+    tokens = [count_billed(trial) * trial.actual_depth_percent / 100 for trial in trials]
     by_text = sorted(range(len(trials)), key=lambda i: _name_text(trials[i]))
     for _, group in groupby(by_text, key=lambda i: _name_text(trials[i])):
-        first = max(group, key=lambda i: (tokens[i], trials[i].prompt_tokens))
+        first = max(group, key=lambda i: (tokens[i], count_billed(trials[i])))
         tokens[first] = 0.0
     return tokens
 

@@ -11,7 +11,11 @@ from needle.types import Language, Needle, Template, Unit
 
 @dataclass(frozen=True, slots=True)
 class TextKey:
-    """What shapes a trial's text. Runs of different models are paired by it."""
+    """What shapes a trial's text. Runs of different models are paired by it.
+
+    ``ratio`` is None for lengths in the common count, else the counting that they were fitted
+    by and its units for one of the endpoint's tokens, at this length.
+    """
 
     task: str
     language: Language
@@ -22,7 +26,7 @@ class TextKey:
     haystack_offset: int
     unit: Unit
     tokenizer: str
-    ratio: float | None
+    ratio: tuple[str, float] | None
     context_length: int
     depth_percent: float
     replicate: int

@@ -133,6 +133,8 @@ def _write_english(heatmap: Heatmap, key: tuple[tuple[Mark, str], ...]) -> Label
         else ""
     )
     tokenizer = f"lengths in tokens of {heatmap.tokenizer}"
+    if heatmap.vendor_count:
+        tokenizer = f"lengths in tokens of {heatmap.model}'s own count"
     if hanzi:
         tokenizer = f"lengths in Chinese characters (tokenizer {heatmap.tokenizer})"
     recall = "no scored replies, so no recall"
@@ -182,6 +184,8 @@ def _write_chinese(heatmap: Heatmap, key: tuple[tuple[Mark, str], ...]) -> Label
         else ""
     )
     tokenizer = f"长度按 {heatmap.tokenizer} 的 token 计"
+    if heatmap.vendor_count:
+        tokenizer = f"长度按 {heatmap.model} 自己的 token 计"
     if hanzi:
         tokenizer = f"长度按汉字计（分词器 {heatmap.tokenizer}）"
     recall = "尚无已评分的回答"

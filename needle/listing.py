@@ -22,6 +22,7 @@ from needle.grid import format_length
 from needle.models import check_vendor_file
 from needle.outcomes import describe_trial
 from needle.prepare import Prepared, prepare
+from needle.probing import describe_ratio, fit_from_earlier
 from needle.prompts import build_messages
 from needle.runner import passage_reader
 from needle.tokens import HANZI, load_counting
@@ -57,9 +58,11 @@ def print_prompt(
     depth: str,
     replicate: int,
     as_json: bool,
+    out: Path,
 ) -> int:
     """Print one trial's exact prompt, or its messages, counts, depth and keys as JSON."""
     recipe, prepared = _prepare_one(config, said, length, depth, replicate)
+    prepared = fit_from_earlier(prepared, out)
     trial = next(t for t in prepared.plan.trials if t.replicate == replicate)
     template = prepared.run.templates[trial.language]
     messages = build_messages(trial, template, passage_reader(prepared)(trial))
@@ -110,6 +113,9 @@ def _prompt_record(
         "haystack_sha256": prepared.run.haystacks[trial.language].sha256,
         "passes": prepared.run.haystacks[trial.language].passes,
         "hanzi": trial.context_units if trial.unit == "hanzi" else None,
+        "count": "common" if trial.vendor_tokens is None else "vendor",
+        "vendor_tokens": trial.vendor_tokens,
+        "vendor_count": describe_ratio(prepared.run).get(trial.language),
         "message_tokens": [count(message["content"]) for message in messages],
         "messages": messages,
     }

@@ -29,6 +29,17 @@ def no_keys(command: Callable[..., Any]) -> Callable[..., Any]:
     return option(command)
 
 
+def out_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the folder of run folders."""
+    option = click.option(
+        "--out",
+        type=click.Path(path_type=Path),
+        default=Path("runs"),
+        help="The folder of run folders (default runs/).",
+    )
+    return option(command)
+
+
 def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options that say what a run is; each default is the recipe's."""
     options = (
@@ -47,6 +58,10 @@ def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--depth-count", help="So many depths instead."),
         click.option("--spacing", help="linear or sigmoid depths."),
         click.option("--unit", help="tokens or hanzi (Chinese characters)."),
+        click.option(
+            "--count",
+            help="Whose tokens lengths are in: common (ours) or vendor (docs/counting.md).",
+        ),
         click.option("--tokenizer", help="o200k_base, cl100k_base, or a tokenizer.json's path."),
         click.option("--needle", help="A needle's name or YAML file (default fictional)."),
         click.option(

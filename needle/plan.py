@@ -1,8 +1,9 @@
 """The plan: every trial of a run, in the order they are sent, with exact counts and keys. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from needle.calibration import Scale
 from needle.context import (
     SHORTFALL,
     Counting,
@@ -34,6 +35,9 @@ from needle.types import (
 )
 
 CLASSIC = "classic"
+VENDOR_SPARE = 0.01
+"""The share of a window kept free where lengths are fitted to an endpoint's count: twice what
+any fit has been off by."""
 _SPARE = 1_000  # units measured beyond the longest context, so that its cut can be moved
 
 
@@ -48,8 +52,16 @@ class Material:
 
 
 @dataclass(frozen=True, slots=True)
+class Fitting:
+    """How lengths in an endpoint's own tokens are made: a counting of ours, a scale a replicate."""
+
+    counting: Counting
+    scales: tuple[Scale, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
-    """What else shapes a run's requests."""
+    """What else shapes a run's requests. Without ``fittings`` lengths are in the common count."""
 
     model: Model
     grid: GridWish
@@ -59,11 +71,19 @@ class Settings:
     seed: int
     temperature: float | None
     reply_tokens: int
+    fittings: Mapping[Language, Fitting] | None = None
 
-    @property
-    def counting(self) -> Counting:
-        """The counting that context lengths are in."""
+    def counting(self, language: Language) -> Counting:
+        """Return the counting by which contexts of a language are cut to their length."""
+        if self.fittings is not None:
+            return self.fittings[language].counting
         return self.tokens if self.unit == "tokens" else self.hanzi
+
+    def fit_to(self, language: Language, replicate: int, length: int) -> int:
+        """Return what a context length comes to in the counting of its language."""
+        if self.fittings is None:
+            return length
+        return self.fittings[language].scales[replicate].to_ours(length)
 
 
 def make_plan(settings: Settings, materials: Sequence[Material]) -> Plan:
@@ -94,6 +114,8 @@ def _room(settings: Settings, materials: Sequence[Material]) -> int | None:
     if settings.model.window is None:
         return None
     room = settings.model.window - settings.reply_tokens - CHAT_OVERHEAD
+    if settings.fittings is not None:
+        room -= round(VENDOR_SPARE * room)
     if room <= 0:
         raise UsageError(
             f"the window of {settings.model.name} ({settings.model.window:,} tokens) has no room "
@@ -141,11 +163,12 @@ def _refuse_beyond(settings: Settings, room: int | None) -> None:
     for index, length in enumerate(typed):
         if length > room:
             window = settings.model.window or 0
+            spare = f" and {VENDOR_SPARE:.0%} to spare" if settings.fittings else ""
             raise UsageError(
                 f"length {format_length(length)} is past the window of {settings.model.name}: "
                 f"{window:,} tokens, {room:,} {settings.unit} beside {settings.reply_tokens} for "
-                f"the reply and {CHAT_OVERHEAD} for the chat format (grid.lengths[{index}]): "
-                f"use {room} or less"
+                f"the reply and {CHAT_OVERHEAD} for the chat format{spare} "
+                f"(grid.lengths[{index}]): use {room} or less"
             )
 
 
@@ -185,16 +208,20 @@ class _Reading:
 
 def _read(settings: Settings, material: Material, grid: Grid, number: int) -> _Reading:
     needle = material.needles[number]
-    passage = _measure(settings, material, number, grid.lengths[-1], settings.counting)
+    counting = settings.counting(material.language)
+    longest = settings.fit_to(material.language, number, grid.lengths[-1])
+    passage = _measure(settings, material, number, longest, counting)
     _refuse_taken(passage.text, needle, material)
-    frame, others = _frame(material, needle, settings.counting)
+    frame, others = _frame(material, needle, counting)
     return _Reading(
         material=material,
         number=number,
         needle=needle,
         offset=draw_offset(material.haystack, settings.seed, number),
         passage=passage,
-        in_tokens=passage if settings.unit == "tokens" else Measured(passage.text, settings.tokens),
+        in_tokens=passage
+        if counting.name == settings.tokens.name
+        else Measured(passage.text, settings.tokens),
         boundaries=find_boundaries(passage.text),
         frame=frame,
         others=tuple(others),
@@ -218,7 +245,8 @@ def _plan_reading(
     merged: list[SamePlace] = []
     for length in grid.lengths:
         try:
-            block = _plan_length(reading, grid, length)
+            target = settings.fit_to(reading.material.language, reading.number, length)
+            block = _plan_length(reading, grid, target)
         except ValueError as error:
             raise UsageError(
                 f"length {length} can't be made: {error} {settings.unit} (grid.lengths): "
@@ -232,7 +260,7 @@ def _plan_reading(
                 merged.append(SamePlace(language, reading.number, length, depth, drawn[place]))
                 continue
             drawn[place] = depth
-            trials.append(_make_trial(settings, reading, length, depth, fitted))
+            trials.append(_make_trial(settings, reading, length, target, depth, fitted))
     return trials, merged
 
 
@@ -245,13 +273,18 @@ def _plan_length(reading: _Reading, grid: Grid, length: int) -> list[tuple[float
 
 
 def _make_trial(
-    settings: Settings, reading: _Reading, length: int, depth: float, fitted: Fitted
+    settings: Settings, reading: _Reading, length: int, target: int, depth: float, fitted: Fitted
 ) -> Trial:
     material, needle, model = reading.material, reading.needle, settings.model
     tokens = fitted.total
-    if settings.unit == "hanzi":
+    if reading.in_tokens is not reading.passage:
         tokens = reading.in_tokens.count(reading.frame.lay_out(fitted.position, fitted.cut))
         tokens += sum(map(settings.tokens.count, reading.others))
+    theirs, ratio = None, None
+    if settings.fittings is not None:
+        fitting = settings.fittings[material.language]
+        theirs = round(fitting.scales[reading.number].to_theirs(fitted.total))
+        ratio = (fitting.counting.name, round(target / length, 9))
     key, pair = make_keys(
         text=TextKey(
             task=needle.task,
@@ -263,7 +296,7 @@ def _make_trial(
             haystack_offset=reading.offset,
             unit=settings.unit,
             tokenizer=settings.tokens.name,
-            ratio=None,
+            ratio=ratio,
             context_length=length,
             depth_percent=depth,
             replicate=reading.number,
@@ -294,7 +327,8 @@ def _make_trial(
         position=fitted.position,
         cut=fitted.cut,
         prompt_tokens=tokens,
-        context_units=fitted.total,
+        context_units=fitted.total if theirs is None else theirs,
+        vendor_tokens=theirs,
     )
 
 

@@ -1,10 +1,11 @@
 """From a recipe, or from a run folder's run.yaml, to a plan that is ready to be carried out."""
 
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 
+from needle.calibration import ASSUMED, Scale
 from needle.config import (
     Recipe,
     choose_base_url,
@@ -15,16 +16,28 @@ from needle.config import (
     repeats_needles,
     wish_grid,
 )
+from needle.context import Counting
 from needle.corpus import find_haystacks
+from needle.counts import VendorCount
 from needle.errors import UsageError
 from needle.grid import GridWish
 from needle.keys import digest
 from needle.models import find_limits, find_model
-from needle.plan import CLASSIC, Material, Settings, make_plan
+from needle.plan import CLASSIC, Fitting, Material, Settings, make_plan
 from needle.scoring import KEYWORD
 from needle.store import name_run
-from needle.tokens import HANZI, load_counting
-from needle.types import Haystack, HaystackNote, Language, Limits, Model, Plan, Run
+from needle.tokens import HANZI, countings_at_hand, load_counting
+from needle.types import (
+    Haystack,
+    HaystackNote,
+    Language,
+    Limits,
+    Model,
+    Plan,
+    Run,
+)
+
+Ratio = Mapping[Language, VendorCount]
 
 _VERSIONED = ("needle", "openai", "tiktoken")
 
@@ -57,20 +70,24 @@ def prepare(recipe: Recipe, told_language: bool, model_name: str, date: str) -> 
         )
         for language in languages
     ]
+    tokens = load_counting(recipe.tokenizer)
+    ratio = _assume(tokens, languages, recipe.replicates) if recipe.count == "vendor" else None
     settings = Settings(
         model=model,
         grid=wish_grid(recipe),
         unit=recipe.unit,
-        tokens=load_counting(recipe.tokenizer),
+        tokens=tokens,
         hanzi=HANZI,
         seed=recipe.seed,
         temperature=recipe.temperature if recipe.temperature is not None else model.temperature,
         reply_tokens=recipe.reply_tokens or model.reply_tokens,
+        fittings=_make_fittings(ratio, tokens),
     )
     plan = make_plan(settings, materials)
     limits = choose_limits(recipe, model)
     refuse_beyond_limits(plan, settings.reply_tokens, limits)
     run = _describe(recipe, settings, materials, plan, limits, date)
+    run = replace(run, ratio=ratio)
     notes = []
     if repeats_needles(source, recipe.replicates):
         notes.append(
@@ -122,6 +139,53 @@ def refuse_beyond_limits(plan: Plan, reply_tokens: int, limits: Limits | None) -
             )
 
 
+def _assume(
+    tokens: Counting, languages: Sequence[Language], replicates: int
+) -> dict[Language, VendorCount]:
+    """Return what an endpoint's count is taken to be before it is asked: the same as ours."""
+    count = VendorCount(tokens.name, (ASSUMED.knots,) * replicates, "assumed")
+    return dict.fromkeys(languages, count)
+
+
+def _make_fittings(ratio: Ratio | None, tokens: Counting) -> dict[Language, Fitting] | None:
+    if ratio is None:
+        return None
+    by_name = {counting.name: counting for counting in countings_at_hand(tokens)}
+    fittings = {}
+    for language, count in ratio.items():
+        if count.counting not in by_name:
+            raise UsageError(
+                f"no counting {count.counting!r} (run.yaml: ratio.{language}.counting): "
+                f"use {', '.join(by_name)}"
+            )
+        counting = by_name[count.counting]
+        # What is kept free for joins would make short contexts fall short by half a percent.
+        tight = replace(counting, join_room=min(counting.join_room, 1))
+        fittings[language] = Fitting(tight, tuple(map(Scale, count.knots)))
+    return fittings
+
+
+def with_ratio(prepared: Prepared, ratio: Ratio) -> Prepared:
+    """Return a run with its lengths fitted to what its endpoint's count was found to be."""
+    run = replace(prepared.run, ratio=dict(ratio))
+    again = prepare_again(run)
+    refuse_beyond_limits(again.plan, run.reply_tokens, run.limits)
+    whole = _digest_plan(again.plan)
+    passes = {repeat.language: repeat.passes for repeat in again.plan.repeats}
+    fitted = replace(
+        run,
+        run_id=name_run(run.date, run.model.name, whole),
+        digest=whole,
+        haystacks={
+            language: replace(note, passes=passes[language])
+            for language, note in run.haystacks.items()
+        },
+        same_place=again.plan.same_place,
+        trials=len(again.plan.trials),
+    )
+    return replace(again, run=fitted)
+
+
 def prepare_again(run: Run) -> Prepared:
     """Prepare a run anew from its run.yaml; raise UsageError if its haystack has changed."""
     names = tuple(dict.fromkeys(note.source for note in run.haystacks.values()))
@@ -139,15 +203,17 @@ def prepare_again(run: Run) -> Prepared:
         for task in run.tasks
         for language in run.languages
     ]
+    tokens = load_counting(run.tokenizer_file or run.tokenizer)
     settings = Settings(
         model=run.model,
         grid=GridWish(run.grid.name, lengths=run.grid.lengths, depths=run.grid.depths),
         unit=run.unit,
-        tokens=load_counting(run.tokenizer_file or run.tokenizer),
+        tokens=tokens,
         hanzi=HANZI,
         seed=run.seed,
         temperature=run.temperature,
         reply_tokens=run.reply_tokens,
+        fittings=_make_fittings(run.ratio, tokens),
     )
     return Prepared(run, make_plan(settings, materials), haystacks, _notes(run))
 
@@ -161,13 +227,7 @@ def _describe(
     date: str,
 ) -> Run:
     passes = {repeat.language: repeat.passes for repeat in plan.repeats}
-    whole = digest(
-        {
-            "keys": [trial.key for trial in plan.trials],
-            "grid": [plan.grid.lengths, plan.grid.depths],
-            "layout": CLASSIC,
-        }
-    )
+    whole = _digest_plan(plan)
     model = settings.model
     return Run(
         run_id=name_run(date, model.name, whole),
@@ -200,6 +260,16 @@ def _describe(
         trials=len(plan.trials),
         primary_scorer=KEYWORD,
         versions={"python": platform.python_version(), **{n: version(n) for n in _VERSIONED}},
+    )
+
+
+def _digest_plan(plan: Plan) -> str:
+    return digest(
+        {
+            "keys": [trial.key for trial in plan.trials],
+            "grid": [plan.grid.lengths, plan.grid.depths],
+            "layout": CLASSIC,
+        }
     )
 
 

@@ -52,9 +52,10 @@ class Tally:
         """Count one outcome."""
         self.done += 1
         self._ours_done += trial.prompt_tokens
-        if isinstance(asked.result, Reply):
-            self.tokens += asked.result.endpoint_prompt_tokens or trial.prompt_tokens
-            self.tokens += asked.result.completion_tokens or 0
+        reply = asked.result if isinstance(asked.result, Reply) else asked.result.reply
+        if reply is not None:
+            self.tokens += reply.endpoint_prompt_tokens or trial.prompt_tokens
+            self.tokens += reply.completion_tokens or 0
         if isinstance(asked.result, Failure):
             kind = asked.result.kind
             self.failures[kind] = self.failures.get(kind, 0) + 1

@@ -39,6 +39,16 @@ def build_messages(trial: Trial, template: Template, passage: str) -> list[Messa
         passage[part.start : part.end] if isinstance(part, Slice) else part
         for part in (before, *planted, after)
     )
+    return _put_in(template, question, filled)
+
+
+def fill_template(template: Template, question: str, context: str) -> list[Message]:
+    """Build messages of any context: those of a probe, which is no trial."""
+    (before, after), _ = split_template(template, question)
+    return _put_in(template, question, f"{before}{context}{after}")
+
+
+def _put_in(template: Template, question: str, filled: str) -> list[Message]:
     return [
         {"role": role, "content": filled if CONTEXT in content else _ask(content, question)}
         for role, content in template.messages

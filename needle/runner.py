@@ -17,6 +17,7 @@ from needle.budget import Budget, Purse
 from needle.context import read_passage
 from needle.endpoint import Interrupted, MakeBody, Turn, ask, open_client, request_body
 from needle.errors import NeedleError, Stopped, StoreError
+from needle.estimate import count_billed
 from needle.gate import Gate
 from needle.outcomes import count_lost, is_reply, is_settled, read_result, settle_states, write_line
 from needle.pace import DAY_S, Pace
@@ -33,6 +34,7 @@ from needle.store import (
     read_scores,
     score_line,
 )
+from needle.truncation import PromptCounts, remember_lines
 from needle.types import Asked, Failure, Language, Limits, Score, Trial
 
 _SAME_PASSAGES = 4  # passages kept at once: a few languages and replicates are in flight
@@ -134,6 +136,7 @@ async def _carry_out(
             outcomes=outcomes,
             scores=scores,
             purse=purse,
+            counts=remember_lines(lines),
             gate=Gate(pace, stop),
             stop=stop,
             watch=watch,
@@ -151,6 +154,8 @@ def count_spent(
 ) -> Purse:
     """Return a purse out of which all that a run's outcomes have cost is paid."""
     purse = Purse(budget, prepared.run.model.price, prepared.run.reply_tokens)
+    for asked in (prepared.run.ratio or {}).values():
+        purse.pay(asked.prompt_tokens, asked.completion_tokens)
     by_key = {trial.key: trial for trial in prepared.plan.trials}
     for line in lines:
         if line["trial"] in by_key:
@@ -194,6 +199,7 @@ class _Work:
     outcomes: Log
     scores: Log
     purse: Purse
+    counts: PromptCounts
     gate: Gate
     stop: Stop
     watch: Watch
@@ -241,13 +247,13 @@ class _Work:
             messages = build_messages(trial, run.templates[trial.language], self.read(trial))
             return request_body(run.model, messages, run.temperature, run.reply_tokens)
 
-        turn = self.gate.turn(trial.prompt_tokens + run.reply_tokens)
+        turn = self.gate.turn(count_billed(trial) + run.reply_tokens)
         try:
             asked = await self.ask_model(make_body, turn, lost)
         finally:
             self.purse.release(sum(set_aside))
         self.purse.count(trial, asked.result, asked.lost_attempts)
-        self._keep(trial, asked)
+        self._keep(trial, self.counts.judge(trial, asked))
 
     def _check_means(self, trial: Trial) -> None:
         """Raise Interrupted, with the run's stop set, where money or disk can't bear a request."""

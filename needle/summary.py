@@ -1,5 +1,6 @@
 """Plans and results in words and numbers, for the terminal."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -7,7 +8,8 @@ from needle.config import Card
 from needle.estimate import Estimate, card_hours, estimate
 from needle.grid import format_length
 from needle.prepare import Prepared
-from needle.types import Heatmap, Model, Run
+from needle.probing import describe_ratio, foresee_probes, is_assumed
+from needle.types import Heatmap, Language, Model, Run
 
 _LANGUAGE = {"en": "English", "zh": "Chinese"}
 
@@ -39,6 +41,9 @@ def plan_record(prepared: Prepared, card: Card | None = None) -> dict[str, Any]:
         "depths": list(run.grid.depths),
         "unit": run.unit,
         "tokenizer": run.tokenizer,
+        "count": "common" if run.ratio is None else "vendor",
+        "vendor_count": describe_ratio(run),
+        "probes": asdict(foresee_probes(run)) if is_assumed(run) else None,
         "replicates": run.replicates,
         "trials": len(trials),
         "same_place": len(run.same_place),
@@ -77,9 +82,10 @@ def describe_plan(prepared: Prepared, card: Card | None = None) -> str:
         f"{len(run.grid.depths)} depths x {' and '.join(_LANGUAGE[x] for x in run.languages)}"
         f" x {_count(run.replicates, 'replicate')}"
     )
+    whose = run.tokenizer if run.ratio is None else "by its own count"
     size = (
         f"  {told.trials:,} trials{merged}: {told.prompt_tokens:,} tokens in "
-        f"({run.tokenizer}), at most {told.reply_tokens:,} out"
+        f"({whose}), at most {told.reply_tokens:,} out"
     )
     needle = run.needles[run.tasks[0]][run.languages[0]][0].name
     return "\n".join(
@@ -89,9 +95,63 @@ def describe_plan(prepared: Prepared, card: Card | None = None) -> str:
             grid,
             f"  needle {needle}, haystack {texts}",
             size,
-            *(f"  {line}" for line in _describe_means(run, told, card)),
+            *(
+                f"  {line}"
+                for line in (describe_fit(run), *_describe_means(run, told, card))
+                if line
+            ),
         )
     )
+
+
+def describe_fit(run: Run) -> str | None:
+    """Describe how lengths are fitted to an endpoint's own count; None where they are not."""
+    if run.ratio is None:
+        return None
+    if not is_assumed(run):
+        each = "; ".join(
+            f"{_LANGUAGE[language]} as {said['counting']} counts"
+            if said["source"] == "recognised"
+            else f"{_LANGUAGE[language]} {said['ratio']:.3f} for one of {said['counting']}"
+            for language, said in describe_ratio(run).items()
+        )
+        return f"lengths in its own tokens: {each}"
+    told = foresee_probes(run)
+    money = "price unknown"
+    if run.model.simulated or told.free:
+        money = "free but for one a language" if told.free else "none, the endpoint is simulated"
+    elif told.money is not None and run.model.price is not None:
+        money = f"at most about {told.money:,.4f} {run.model.price.currency}"
+    return (
+        f"lengths in its own tokens: it is asked first how it counts, in 3 tiny requests a "
+        f"language if its tokenizer is a known one, else in up to {told.requests} small ones of "
+        f"{told.tokens:,} tokens together (money: {money}); until then it is taken to count as "
+        f"{run.tokenizer} does"
+    )
+
+
+def describe_counts(run: Run, lines: Iterable[Mapping[str, Any]]) -> str | None:
+    """Describe in one line how an endpoint's count of the prompts went with what was planned."""
+    ratios: dict[Language, list[float]] = {language: [] for language in run.languages}
+    off: list[float] = []
+    for line in lines:
+        theirs = line.get("endpoint_prompt_tokens")
+        if theirs and line["failure"] is None and line["prompt_tokens"]:
+            ratios[line["language"]].append(theirs / line["prompt_tokens"])
+            off.append(abs(theirs / line["context_length"] - 1))
+    if not off:
+        return None
+    if run.ratio is not None:
+        return (
+            f"lengths by the endpoint's own count: off by {sum(off) / len(off):.2%} on average, "
+            f"{max(off):.2%} at most ({_count(len(off), 'reply', 'replies')})"
+        )
+    means = ", ".join(
+        f"{sum(each) / len(each):.3f} in {_LANGUAGE[language]}"
+        for language, each in ratios.items()
+        if each
+    )
+    return f"the endpoint's tokens for one of {run.tokenizer}: {means} (the mean over its replies)"
 
 
 def _describe_window(model: Model) -> str:
@@ -171,8 +231,8 @@ def _shorten(lengths: list[str]) -> str:
     return f"{', '.join(lengths[:3])}, ... {lengths[-1]}"
 
 
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+def _count(number: int, noun: str, several: str | None = None) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number:,} {several or noun + 's'}"
 
 
 def describe_recall(heatmap: Heatmap) -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from needle.errors import UsageError
 from needle.outcomes import settle_states
-from needle.store import OUTCOMES, read_lines, read_scores, write_whole
+from needle.store import OUTCOMES, RUN, load_run, read_lines, read_scores, write_whole
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,17 +32,22 @@ FIRST_COLUMNS = (
 def make_table(folder: Path) -> "pd.DataFrame":
     """Return a run's table: outcomes joined with scores, one row a trial and scorer.
 
-    ``needles`` is JSON; ``failure`` and ``cost`` are columns of their own parts. Rows are
-    in the order of language, task, replicate, context length and depth.
+    ``needles`` is JSON; ``failure`` and ``cost`` are columns of their own parts. ``count`` says
+    whose tokens lengths are in; ``endpoint_ratio`` is the endpoint's tokens for one of ours.
+    Rows are in the order of language, task, replicate, context length and depth.
     """
     import pandas as pd
+
+    count = "common"
+    if (folder / RUN).is_file() and load_run(folder).ratio is not None:
+        count = "vendor"
 
     states = settle_states(read_lines(folder / OUTCOMES))
     scored: dict[str, list[Mapping[str, Any]]] = {}
     for (trial, _), line in read_scores(folder).items():
         scored.setdefault(trial, []).append(line)
     rows = [
-        {**_flatten(line), **_without_trial(score)}
+        {**_flatten(line), "count": count, **_without_trial(score)}
         for trial, line in states.items()
         for score in scored.get(trial, [{}])
     ]
@@ -66,6 +71,8 @@ def _flatten(line: Mapping[str, Any]) -> dict[str, Any]:
         name: value for name, value in line.items() if name not in ("failure", "cost", "needles")
     }
     row["needles"] = json.dumps(line["needles"], ensure_ascii=False)
+    ours, theirs = line["prompt_tokens"], line["endpoint_prompt_tokens"]
+    row["endpoint_ratio"] = round(theirs / ours, 4) if theirs and ours else None
     failure, cost = line["failure"] or {}, line["cost"] or {}
     for name in ("kind", "status", "message", "permanent"):
         row[f"failure_{name}"] = failure.get(name)

@@ -56,6 +56,13 @@ def count_hanzi(text: str) -> int:
 
 
 HANZI = Counting(name="hanzi", count=count_hanzi, cut=_ANYWHERE, join_room=0)
+CHARACTERS = Counting(name="characters", count=len, cut=_ANYWHERE, join_room=0)
+
+
+def countings_at_hand(tokens: Counting) -> tuple[Counting, ...]:
+    """Return all ways to count that an endpoint's may be told by, a run's own first."""
+    others = (*(load_counting(name) for name in ENCODINGS), CHARACTERS)
+    return (tokens, *(other for other in others if other.name != tokens.name))
 
 
 @functools.cache

@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from needle.counts import VendorCount
+
 Language = Literal["en", "zh"]
 LANGUAGES: tuple[Language, ...] = ("en", "zh")
 
@@ -176,7 +178,9 @@ class Trial:
 
     ``position`` and ``cut`` are characters of the replicate's haystack: where the needle
     goes, and where the haystack ends. ``prompt_tokens`` counts all message contents in the
-    counting tokenizer, exactly; ``context_units`` the same in the run's unit.
+    counting tokenizer, exactly; ``context_units`` the same in the run's unit. ``vendor_tokens``
+    is the endpoint's own count of the request as far as it is known beforehand: None where
+    lengths are in the common count.
     """
 
     key: str
@@ -199,6 +203,7 @@ class Trial:
     cut: int
     prompt_tokens: int
     context_units: int
+    vendor_tokens: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,7 +252,8 @@ class HaystackNote:
 class Run:
     """A run's resolved configuration: all that shapes its requests, figures and name.
 
-    ``needles`` are by task and language, one for each replicate.
+    ``needles`` are by task and language, one for each replicate. ``ratio`` is how the endpoint
+    counts, where lengths are in its own tokens; None where they are in the common count.
     """
 
     run_id: str
@@ -260,7 +266,7 @@ class Run:
     unit: Unit
     tokenizer: str
     tokenizer_file: str | None
-    ratio: float | None
+    ratio: dict[Language, VendorCount] | None
     seed: int
     replicates: int
     temperature: float | None
@@ -369,7 +375,8 @@ class Heatmap:
 
     ``recall`` is the mean over all scored replies; ``scored`` their number; ``left_out``
     counts the trials without a score by verdict. ``passes`` is how often the longest
-    context reads through its haystack. ``date`` is that of the run.
+    context reads through its haystack. ``date`` is that of the run. ``vendor_count`` says that
+    lengths are in the model's own tokens.
     """
 
     model: str
@@ -388,3 +395,4 @@ class Heatmap:
     left_out: dict[Verdict, int]
     passes: float
     simulated: bool
+    vendor_count: bool = False

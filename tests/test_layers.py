@@ -20,13 +20,14 @@ PACKAGE = Path(needle.__file__).parent
 # - `reader`, `surfaces` and `faults` decide what simulated models say: pure, so core.
 # - `prepare` joins all edges into a run that is ready, and `runner` carries it out.
 GROUPS: tuple[tuple[str, frozenset[str]], ...] = (
-    ("words", frozenset({"__init__", "types", "errors"})),
+    ("words", frozenset({"__init__", "types", "counts", "errors"})),
     (
         "core",
         frozenset({"plan", "context", "prompts", "scoring", "grid", "keys", "needles", "cells"})
         | {"failures", "outcomes", "completions", "labels", "cleaning"}
         | {"money", "budget", "pace", "estimate"}
-        | {"reader", "surfaces", "faults"},
+        | {"reader", "surfaces", "faults"}
+        | {"calibration", "truncation"},
     ),
     (
         "edges",
@@ -35,7 +36,9 @@ GROUPS: tuple[tuple[str, frozenset[str]], ...] = (
     ),
     (
         "runs",
-        frozenset({"prepare", "stopping", "gate", "runner", "progress", "summary", "drawing"})
+        frozenset(
+            {"prepare", "probing", "stopping", "gate", "runner", "progress", "summary", "drawing"}
+        )
         | {"replies", "simulator"},
     ),
     (
