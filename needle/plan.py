@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from needle.calibration import Scale
 from needle.context import (
@@ -306,6 +307,7 @@ def _make_trial(
         endpoint=model.endpoint,
         temperature=settings.temperature,
         reply_tokens=settings.reply_tokens,
+        besides=_find_besides(model),
     )
     return Trial(
         key=key,
@@ -330,6 +332,13 @@ def _make_trial(
         context_units=fitted.total if theirs is None else theirs,
         vendor_tokens=theirs,
     )
+
+
+def _find_besides(model: Model) -> dict[str, Any]:
+    """Return what a request to a model has that others have not, and that shapes its reply."""
+    own = {"served_as": model.served_as, "extra": model.extra, "content": model.content}
+    usual: dict[str, Any] = {"served_as": None, "extra": {}, "content": "string"}
+    return {name: value for name, value in own.items() if value != usual[name]}
 
 
 def count_passes(trials: Sequence[Trial], haystack: Haystack) -> float:
