@@ -59,7 +59,7 @@ def peak_mb(language: str) -> float:
                 *(sys.executable, "-m", "needle", "run", "--model", "any", "--yes"),
                 *("--base-url", f"http://127.0.0.1:{port}/v1", "--language", language),
                 *("--lengths", "1M", "--depth-count", str(IN_FLIGHT), "--window", "2M"),
-                *("--concurrency", str(IN_FLIGHT), "--out", out),
+                *("--concurrency", str(IN_FLIGHT), "--out", out, "--controls", "none"),
             ]
             client = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
             _, status, usage = os.wait4(client.pid, 0)

@@ -77,7 +77,9 @@ async def _look(model: Model, base_url: str, key: str | None, timeout_s: float) 
             value = body.pop(name)
             if name in _OTHER:
                 body[_OTHER[name]] = value
-        return Found(heard, tuple(rejected), await list_models(client, model.name))
+        return Found(
+            heard, tuple(rejected), await list_models(client, model.served_as or model.name)
+        )
     finally:
         await client.close()
 

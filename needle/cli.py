@@ -203,12 +203,18 @@ def import_(
 
 
 @cli.command()
-@click.option("--json", "as_json", is_flag=True, help="As JSON.")
-def models(as_json: bool) -> int:
-    """List the models known by name."""
-    from needle.listing import list_models
+@click.argument("name", default="")
+@click.option("--vendor", help="Those of one vendor.")
+@click.option("--window", help="Those whose window holds so many tokens, such as 128k.")
+@click.option("--all", "also_retired", is_flag=True, help="Also those no longer served.")
+@click.option("--json", "as_json", is_flag=True, help="All that is known, with its sources.")
+def models(
+    name: str, vendor: str | None, window: str | None, also_retired: bool, as_json: bool
+) -> int:
+    """List the models known by name, or those whose name holds NAME."""
+    from needle.catalogue import list_models
 
-    return list_models(as_json=as_json)
+    return list_models(name, vendor, window, also_retired=also_retired, as_json=as_json)
 
 
 @cli.group()
@@ -245,7 +251,7 @@ def fetch(name: str, mirror: str | None) -> int:
 @click.option("--timeout", "timeout_s", help="Seconds to wait for the reply (default 120).")
 @no_keys
 def check(files: tuple[Path, ...], **options: Any) -> int:
-    """Check a model's endpoint, or recipes, needles and prompts of your own and haystacks."""
+    """Check a model's endpoint, or vendors, recipes, needles, prompts and haystacks of your own."""
     if not (files or options["model"]):
         raise UsageError("check what? name FILES (YAML, or a haystack's folder) or a --model")
     if files:

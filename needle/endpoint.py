@@ -119,7 +119,7 @@ def request_body(
             for message in messages
         ]
     body: dict[str, Any] = {
-        "model": model.name,
+        "model": model.served_as or model.name,
         "messages": said,
         model.max_tokens_parameter: reply_tokens,
     }

@@ -15,7 +15,8 @@ _OVERFLOW = re.compile(
     r"context_length_exceeded|maximum context length|exceeded model token limit"
     r"|prompt is too long|exceeds the available context size|range of input length should be"
     r"|contextwindowexceeded|input length and .{0,20}max_tokens.{0,20} exceed"
-    r"|exceeds? the (?:maximum|model'?s?) .{0,30}(?:tokens|context)|input is too long",
+    r"|exceeds? the (?:maximum|model'?s?) .{0,30}(?:tokens|context)|input is too long"
+    r"|request_too_large",
     re.IGNORECASE,
 )
 _FILTER = re.compile(
@@ -36,7 +37,9 @@ _BAD_KEY = re.compile(
     re.IGNORECASE,
 )
 _UNKNOWN_MODEL = re.compile(
-    r"model_not_found|model.{0,80}(?:does not exist|not found)|invalid model name", re.IGNORECASE
+    r"model_not_found|model.{0,80}(?:does not exist|not found)|invalid model name"
+    r"|no healthy deployments for this model",
+    re.IGNORECASE,
 )
 _TOO_LARGE = re.compile(  # than a minute's allowance: it would be turned down for ever
     r"request too large for .{0,120}tokens per min|must be reduced in order to run successfully",
@@ -44,7 +47,9 @@ _TOO_LARGE = re.compile(  # than a minute's allowance: it would be turned down f
 )
 _LASTING = ("overflow", "filter")
 _UNANSWERED = ("timeout", "connection", "malformed")
-_BROKEN_STATUS = (500, 502, 504)  # broke in the middle; an overload (503, 529) serves nothing
+_BROKEN_STATUS = (500, 502, 504)  # broke in the middle
+_OVERLOADED_STATUS = (503, 529)
+_OVERLOADED = re.compile(r"\boverloaded_error\b")  # a proxy passes it on as a 500
 _PASSING_STATUS = frozenset({408, 409, 425, 429})
 _WAIT_WORDS = re.compile(
     r"(?:try again|retry) (?:after|in) "
@@ -113,7 +118,14 @@ def may_pass(failure: Failure) -> bool:
 
 def may_be_charged(failure: Failure) -> bool:
     """Tell whether a request that failed so may have been served, and charged, all the same."""
-    return failure.kind in _UNANSWERED or failure.status in _BROKEN_STATUS
+    broken = failure.status in _BROKEN_STATUS and not is_overload(failure)
+    return failure.kind in _UNANSWERED or broken
+
+
+def is_overload(failure: Failure) -> bool:
+    """Tell whether a server turned a request away, unserved, for want of room."""
+    told = failure.kind == "server" and _OVERLOADED.search(failure.message) is not None
+    return told or failure.status in _OVERLOADED_STATUS
 
 
 def same_refusal(failure: Failure) -> str | None:

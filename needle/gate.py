@@ -11,13 +11,13 @@ from collections.abc import Callable
 
 from needle.endpoint import Heard, Interrupted
 from needle.errors import Stopped
+from needle.failures import is_overload
 from needle.pace import Pace, Sent
 from needle.stopping import Stop
 from needle.types import Failure
 
 _LONGEST_WAIT_S = 900.0
-_SLOWED = ("rate_limit",)
-_OVERLOADED = (503, 529)
+_SLOWED = "rate_limit"
 
 
 class Gate:
@@ -56,7 +56,7 @@ class Gate:
         """Let the pace know how a request ended, and the next one look again."""
         now = self._clock()
         failure = heard.result if heard and isinstance(heard.result, Failure) else None
-        slowed = failure is not None and (failure.kind in _SLOWED or failure.status in _OVERLOADED)
+        slowed = failure is not None and (failure.kind == _SLOWED or is_overload(failure))
         self.pace.end(sent, now, slowed=slowed, wait_s=heard.wait_s if heard else None)
         if heard and heard.allowance:
             self.pace.learn(heard.allowance, sent.tokens, now)

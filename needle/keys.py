@@ -45,10 +45,12 @@ def make_keys(
     endpoint: str,
     temperature: float | None,
     reply_tokens: int,
+    besides: Mapping[str, Any] | None = None,
 ) -> tuple[str, str]:
     """Return a trial's key and its pair key (the same without model, endpoint and sampling).
 
-    A needle's accepted answers are left out: they shape its score, not its request.
+    ``besides`` is what else of the request is the model's own. A needle's accepted answers are
+    left out: they shape its score, not its request.
     """
     shaping: dict[str, Any] = {
         "task": text.task,
@@ -72,7 +74,7 @@ def make_keys(
             [distractor.text, float(distractor.depth_percent)]
             for distractor in text.needle.distractors
         ]
-    sampling = {"temperature": temperature, "reply_tokens": reply_tokens}
+    sampling = {"temperature": temperature, "reply_tokens": reply_tokens, **(besides or {})}
     pair = digest(shaping)
     key = digest({"pair": pair, "model": model, "endpoint": endpoint, "sampling": sampling})
     return key, pair

@@ -1,4 +1,4 @@
-"""What the commands that show things do: models, haystacks, one trial's prompt, checks."""
+"""What the commands that show things do: haystacks, one trial's prompt, checks."""
 
 import json
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ from needle.corpus import find_haystacks, list_haystacks, read_folder
 from needle.errors import UsageError
 from needle.files import read_yaml
 from needle.grid import format_length
-from needle.models import load_vendors
+from needle.models import check_vendor_file
 from needle.needlefiles import load_needle_source
 from needle.outcomes import describe_trial
 from needle.prepare import Prepared, prepare
@@ -29,36 +29,6 @@ from needle.tokens import HANZI, load_counting
 from needle.types import Message, Trial
 
 _NO_MODEL = "no-model"
-
-
-def list_models(as_json: bool) -> int:
-    """List the models known by name, a line each."""
-    rows = [
-        {
-            "model": name,
-            "vendor": vendor.vendor,
-            "window": entry.window,
-            "base_url": vendor.base_url,
-            "key": vendor.key,
-            "price": entry.price
-            and f"{entry.price.input:g}/{entry.price.output:g} {entry.price.currency}",
-            "retired": entry.retired,
-            "as_of": entry.as_of,
-        }
-        for vendor in load_vendors()
-        for name, entry in vendor.models.items()
-    ]
-    if as_json:
-        click.echo(json.dumps(rows, ensure_ascii=False, indent=1))
-        return 0
-    for row in rows:
-        retired = f"  retired: {row['retired']}" if row["retired"] else ""
-        click.echo(
-            f"{row['model']:<20} {row['window'] or '-':>9} tokens  "
-            f"{row['price'] or '-':<12} {row['key'] or 'no key':<20}{retired}"
-        )
-    click.echo("prices: money per million tokens, prompt/reply. Any other model: --base-url URL")
-    return 0
 
 
 def list_haystacks_at_hand() -> int:
@@ -184,5 +154,8 @@ def _check(path: Path) -> str:
         for language in data["languages"]:
             load_template(str(path), language)
         return f"the prompt {data.get('name')!r}"
+    if "vendor" in data:
+        vendor = check_vendor_file(path)
+        return f"the vendor {vendor.vendor!r}, {len(vendor.models)} models"
     read_recipe(path, {})
     return "a recipe"

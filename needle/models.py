@@ -7,14 +7,17 @@ address, a model. Prices that no file gives come from genai-prices.
 import difflib
 import functools
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import date as Date  # noqa: N812 - `date` is what find_model is told
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, get_args
 from urllib.parse import urlsplit, urlunsplit
 
 import platformdirs
+from pydantic import Field
 
+from needle.config import Count, Length
 from needle.errors import UsageError
 from needle.files import check_record, read_yaml, shipped
 from needle.prices import find_price
@@ -39,31 +42,40 @@ Fact = Literal[
     "errors",
     "retired",
 ]
+Said = Literal["overflow", "filter", "no_balance", "rate_limit"]
+MaxTokens = Literal["max_tokens", "max_completion_tokens"]
+Content = Literal["string", "list"]
 
 
 @dataclass(frozen=True, slots=True)
 class ModelEntry:
     """One model in a vendor's file; ``Model`` says what its fields mean.
 
-    ``source`` and ``as_of`` are those of all its facts but the price, which has its own;
-    ``unverified`` names the facts that rest on memory. ``temperature`` tells whether it may
-    be set. ``priced_as`` is its id in genai-prices, where that is another than its name.
+    ``temperature`` is the one nearest to 0 that it takes, null where none may be set. ``ends``
+    is the day from which the vendor no longer serves it, ``retired`` says so in words where
+    the day is not known. ``priced_as`` is its id in genai-prices, where that is another than
+    the name it is served as. ``sources`` names by fact where it is from, if not from
+    ``source``; the vendor's hold for what neither names. ``unverified`` names the facts that
+    rest on memory.
     """
 
-    source: str
-    as_of: str
-    window: int | None = None
-    window_characters: int | None = None
+    window: Length | None = None
+    window_characters: Count | None = None
     price: Price | None = None
     priced_as: str | None = None
-    max_tokens_parameter: str | None = None
-    temperature: bool = True
-    content: Literal["string", "list"] | None = None
+    served_as: str | None = None
+    max_tokens_parameter: MaxTokens | None = None
+    temperature: Annotated[float, Field(ge=0, le=2, strict=True)] | None = 0.0
+    content: Content | None = None
     stream: bool = False
     extra: dict[str, Any] = field(default_factory=dict)
-    reply_tokens: int = 256
-    params: float | None = None
+    reply_tokens: Length = 256
+    params: Annotated[float, Field(gt=0)] | None = None
+    ends: Date | None = None
     retired: str | None = None
+    source: str = ""
+    as_of: str = ""
+    sources: dict[Fact, str] = field(default_factory=dict)
     unverified: tuple[Fact, ...] = ()
     note: str | None = None
 
@@ -85,8 +97,10 @@ class Tiers:
 class Vendor:
     """A vendor's file: one OpenAI-compatible endpoint and its models.
 
-    ``prices`` is the vendor's id in genai-prices. ``errors`` holds, by kind of failure
-    (overflow, filter, no_balance, rate_limit), texts by which the vendor says it.
+    Models' names begin with ``prefix``, and what follows it is the name they are served as;
+    with ``any_model`` any name that begins so is taken, with nothing more known of it.
+    ``prices`` is the vendor's id in genai-prices. ``errors`` holds, by kind of failure, texts
+    by which the vendor says it. ``source``, ``as_of`` and ``sources`` are those of its facts.
     """
 
     vendor: str
@@ -94,23 +108,29 @@ class Vendor:
     base_url: str
     key: str | None
     source: str
-    as_of: str
-    models: dict[str, ModelEntry]
+    as_of: str = ""
+    models: dict[str, ModelEntry] = field(default_factory=dict)
+    prefix: str = ""
+    any_model: bool = False
     title_zh: str | None = None
     other_base_urls: tuple[str, ...] = ()
     prices: str | None = None
-    max_tokens_parameter: str = "max_tokens"
-    content: Literal["string", "list"] = "string"
-    concurrency: int = 8
+    max_tokens_parameter: MaxTokens = "max_tokens"
+    content: Content = "string"
+    concurrency: Count = 8
     estimate_path: str | None = None
-    errors: dict[Literal["overflow", "filter", "no_balance", "rate_limit"], tuple[str, ...]] = (
-        field(default_factory=dict)
-    )
+    errors: dict[Said, tuple[str, ...]] = field(default_factory=dict)
     tiers: Tiers | None = None
+    sources: dict[Fact, str] = field(default_factory=dict)
     unverified: tuple[Fact, ...] = ()
     note: str | None = None
 
     __pydantic_config__ = STRICT
+
+    def served_name(self, name: str) -> str:
+        """Return the name that goes into a request to one of its models."""
+        entry = self.models.get(name)
+        return (entry and entry.served_as) or name.removeprefix(self.prefix)
 
 
 def own_folders() -> tuple[Path, ...]:
@@ -120,21 +140,55 @@ def own_folders() -> tuple[Path, ...]:
     return (own, Path(named)) if named else (own,)
 
 
-@functools.cache
 def load_vendors(own: tuple[Path, ...] | None = None) -> tuple[Vendor, ...]:
     """Read every vendor's file: the shipped ones in the order of their names, then the user's.
 
     A user's file for a shipped vendor is laid over it, key by key. Raises UsageError with
     the file and the place in it for whatever is wrong.
     """
+    return _load_vendors(own_folders() if own is None else own)
+
+
+def check_vendor_file(path: Path) -> Vendor:
+    """Return a vendor as it is with a user's file laid over the shipped one, if there is one.
+
+    Raises UsageError for whatever is wrong with the file.
+    """
+    return _read_vendors((path,))[str(read_yaml(path, "FILE").get("vendor"))]
+
+
+@functools.cache
+def _load_vendors(own: tuple[Path, ...]) -> tuple[Vendor, ...]:
+    paths = tuple(path for folder in own for path in sorted(folder.glob("*.yaml")))
+    return tuple(_read_vendors(paths).values())
+
+
+def _read_vendors(own: tuple[Path, ...]) -> dict[str, Vendor]:
     merged: dict[str, tuple[dict[str, Any], str]] = {}
-    for folder in (shipped("configs", "models"), *(own_folders() if own is None else own)):
-        for path in sorted(folder.glob("*.yaml")):
-            data = read_yaml(path, "configs/models")
-            name = str(data.get("vendor"))
-            before, _ = merged.get(name, ({}, ""))
-            merged[name] = (_lay_over(before, data), str(path))
-    return tuple(check_record(Vendor, data, place) for data, place in merged.values())
+    for path in (*sorted(shipped("configs", "models").glob("*.yaml")), *own):
+        data = read_yaml(path, "configs/models")
+        if path in own:
+            data = _sign(data, str(path))
+        name = str(data.get("vendor"))
+        before, _ = merged.get(name, ({"source": str(path)}, ""))
+        merged[name] = (_lay_over(before, data), str(path))
+    return {name: _check_vendor(data, place) for name, (data, place) in merged.items()}
+
+
+def _sign(data: Mapping[str, Any], path: str) -> dict[str, Any]:
+    """Say of what a user's file states, and gives no source of, that it is from there."""
+    signed = dict(data)
+    sources = signed.get("sources", {})
+    if not signed.get("source") and isinstance(sources, dict):
+        signed["sources"] = {fact: path for fact in get_args(Fact) if fact in signed} | sources
+    if isinstance(signed.get("price"), dict):
+        signed["price"] = {"source": path, **signed["price"]}
+    if isinstance(signed.get("models"), dict):
+        signed["models"] = {
+            name: _sign(entry, path) if isinstance(entry, dict) else entry
+            for name, entry in signed["models"].items()
+        }
+    return signed
 
 
 def _lay_over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
@@ -149,6 +203,27 @@ def _lay_over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, A
     return merged
 
 
+def _check_vendor(data: dict[str, Any], place: str) -> Vendor:
+    vendor = check_record(Vendor, data, place)
+    for name, entry in vendor.models.items():
+        if not name.startswith(vendor.prefix):
+            raise UsageError(
+                f"the name {name!r} must begin with the vendor's prefix {vendor.prefix!r} "
+                f"({place}: models)"
+            )
+        price = entry.price
+        if price is not None and not (
+            min(price.input, price.output, price.cached or 0) >= 0
+            and price.currency.isalpha()
+            and price.currency.isupper()
+        ):
+            raise UsageError(
+                f"a price has rates of at least 0 and a currency such as CNY or USD "
+                f"({place}: models.{name}.price)"
+            )
+    return vendor
+
+
 def find_model(
     name: str, base_url: str | None, window: int | None, date: str | None = None
 ) -> Model:
@@ -158,14 +233,14 @@ def find_model(
     wanted; without one no price is looked up in genai-prices. Raises UsageError for a name
     that is in no file when no base URL is given, with the nearest known names.
     """
-    for vendor in reversed(load_vendors()):
-        if name in vendor.models:
-            model = _make_model(name, vendor, vendor.models[name], date)
-            return replace(
-                model,
-                base_url=_strip(base_url) if base_url else model.base_url,
-                window=window or model.window,
-            )
+    for vendor, entry in _find_entries(name):
+        model = _make_model(name, vendor, entry, date)
+        return replace(
+            model,
+            base_url=_strip(base_url) if base_url else model.base_url,
+            window=window or model.window,
+            source="" if window else model.source,
+        )
     if base_url is None:
         known = [known for vendor in load_vendors() for known in vendor.models]
         near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
@@ -182,6 +257,17 @@ def find_model(
         window=window,
         known=False,
     )
+
+
+def _find_entries(name: str) -> Iterator[tuple[Vendor, ModelEntry]]:
+    """Yield the entries that a name may mean, the nearest first: the user's own files come last."""
+    vendors = load_vendors()[::-1]
+    for vendor in vendors:
+        if name in vendor.models:
+            yield vendor, vendor.models[name]
+    for vendor in vendors:
+        if vendor.any_model and name.startswith(vendor.prefix) and name != vendor.prefix:
+            yield vendor, ModelEntry()
 
 
 def find_limits(model: Model, tier: str) -> Limits:
@@ -201,10 +287,24 @@ def price_entry(name: str, vendor: Vendor, entry: ModelEntry, date: str) -> Pric
     """Return a model's price on a date: its file's, else genai-prices'; None if not known."""
     if entry.price is not None or vendor.prices is None:
         return entry.price
-    return find_price(vendor.prices, entry.priced_as or name, date)
+    return find_price(vendor.prices, entry.priced_as or vendor.served_name(name), date)
+
+
+def read_retired(entry: ModelEntry, date: str | None) -> str | None:
+    """Return why a vendor no longer serves a model on a date (ISO 8601); None if it does."""
+    if entry.ends is not None and date is not None and date >= entry.ends.isoformat():
+        return entry.retired or f"shut down on {entry.ends.isoformat()}"
+    return None if entry.ends is not None else entry.retired
+
+
+def find_source(vendor: Vendor, entry: ModelEntry, fact: Fact) -> str:
+    """Return where a fact of a model is from."""
+    return entry.sources.get(fact) or entry.source or vendor.sources.get(fact, "") or vendor.source
 
 
 def _make_model(name: str, vendor: Vendor, entry: ModelEntry, date: str | None) -> Model:
+    served_as = vendor.served_name(name)
+    fact: Fact = "window" if entry.window or not entry.window_characters else "window_characters"
     return Model(
         name=name,
         vendor=vendor.vendor,
@@ -214,7 +314,7 @@ def _make_model(name: str, vendor: Vendor, entry: ModelEntry, date: str | None) 
         window_characters=entry.window_characters,
         price=price_entry(name, vendor, entry, date) if date else entry.price,
         max_tokens_parameter=entry.max_tokens_parameter or vendor.max_tokens_parameter,
-        temperature=0.0 if entry.temperature else None,
+        temperature=entry.temperature,
         content=entry.content or vendor.content,
         stream=entry.stream,
         extra=dict(entry.extra),
@@ -223,7 +323,10 @@ def _make_model(name: str, vendor: Vendor, entry: ModelEntry, date: str | None) 
         errors={str(kind): texts for kind, texts in vendor.errors.items()},
         estimate_path=vendor.estimate_path,
         params=entry.params,
-        retired=entry.retired,
+        retired=read_retired(entry, date),
+        served_as=None if served_as == name else served_as,
+        source=find_source(vendor, entry, fact),
+        as_of=entry.as_of or vendor.as_of,
     )
 
 

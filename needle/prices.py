@@ -3,7 +3,7 @@
 Its figures are those of its bundled snapshot: nothing is downloaded.
 """
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 from typing import Any
 
@@ -13,8 +13,9 @@ from needle.types import Price, PriceTier
 def find_price(provider: str, model: str, date: str) -> Price | None:
     """Return a model's price, in USD per million tokens, that held on a date (ISO 8601).
 
-    ``provider`` and ``model`` are genai-prices' own ids. None where it knows no price for
-    both prompt and reply.
+    ``provider`` and ``model`` are genai-prices' own ids. Where the price depends on the hour,
+    it is the day's dearest: a plan's "at most" and a budget must hold at any hour. None where
+    no price is known for both prompt and reply.
     """
     from genai_prices import data_snapshot
 
@@ -24,7 +25,11 @@ def find_price(provider: str, model: str, date: str) -> Price | None:
         )
     except LookupError:
         return None
-    moment = datetime.fromisoformat(date).replace(tzinfo=UTC)
+    midnight = datetime.fromisoformat(date).replace(tzinfo=UTC)
+    moment = max(
+        (midnight + timedelta(minutes=30 * half_hour) for half_hour in range(48)),
+        key=lambda moment: _weigh(found.get_prices(moment)),
+    )
     usual = found.get_prices(moment)
     batch = found.get_prices(moment, {"processing": "batch"})
     rates = _read(usual)
@@ -43,6 +48,10 @@ def find_price(provider: str, model: str, date: str) -> Price | None:
         source=f"genai-prices {version('genai-prices')} ({vendor.id}: {found.id})",
         as_of=date,
     )
+
+
+def _weigh(prices: Any) -> float:
+    return sum(rate or 0.0 for rate in _read(prices)[:2])
 
 
 def _read(prices: Any) -> tuple[float | None, float | None, float | None]:

@@ -38,6 +38,7 @@ def plan_record(prepared: Prepared, card: Card | None = None) -> dict[str, Any]:
         "endpoint": run.model.endpoint,
         "window": run.model.window,
         "window_characters": run.model.window_characters,
+        "window_source": run.model.source or None,
         "run_id": run.run_id,
         "languages": list(run.languages),
         "tasks": {task: needles[run.languages[0]][0].name for task, needles in run.needles.items()},
@@ -128,6 +129,7 @@ def describe_plan(prepared: Prepared, card: Card | None = None) -> str:
     return "\n".join(
         (
             f"{run.model.name} at {run.model.endpoint}, {_describe_window(run.model)}",
+            *_describe_source(run.model),
             grid,
             f"  {'task' if len(run.tasks) == 1 else 'tasks'} {asked}, haystack {texts}",
             size,
@@ -198,6 +200,14 @@ def _describe_window(model: Model) -> str:
     if model.window_characters:
         return f"window {model.window_characters:,} characters"
     return "window unknown"
+
+
+def _describe_source(model: Model) -> list[str]:
+    """Say where what is known of a model is from, unless it is the user's or needle's own."""
+    if not model.source or model.simulated:
+        return []
+    what = "window" if model.window or model.window_characters else "endpoint"
+    return [f"  {what} from {', '.join(filter(None, (model.source, model.as_of)))}"]
 
 
 def _describe_means(run: Run, told: Estimate, card: Card | None) -> list[str]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from needle.context import Fitted, Frame, fit, share_cut
 from needle.counting import Counting
@@ -11,7 +12,7 @@ from needle.materials import Material, Settings
 from needle.needles import Insert, spread
 from needle.prompts import BARE, split_template
 from needle.reading import Reading
-from needle.types import Grid, Needle, Place, SamePlace, Trial
+from needle.types import Grid, Model, Needle, Place, SamePlace, Trial
 
 CLASSIC = "classic"
 
@@ -236,6 +237,7 @@ def _key_trial(
         endpoint=model.endpoint,
         temperature=settings.temperature,
         reply_tokens=settings.reply_tokens,
+        besides=_find_besides(model),
     )
     return Trial(
         key=key,
@@ -270,3 +272,10 @@ def _count_theirs(asking: Asking, units: int) -> int | None:
         return None
     scale = settings.fittings[reading.haystack.language].scales[reading.replicate]
     return round(scale.to_theirs(units))
+
+
+def _find_besides(model: Model) -> dict[str, Any]:
+    """Return what a request to a model has that others have not, and that shapes its reply."""
+    own = {"served_as": model.served_as, "extra": model.extra, "content": model.content}
+    usual: dict[str, Any] = {"served_as": None, "extra": {}, "content": "string"}
+    return {name: value for name, value in own.items() if value != usual[name]}

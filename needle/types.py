@@ -137,12 +137,13 @@ class Limits:
 class Model:
     """A model as the catalogue knows it: where it is, and what it takes.
 
-    ``base_url`` is None in an imported run, where it is not known. ``window`` is in the
-    vendor's tokens, prompt and reply together, ``window_characters`` in characters of the
-    prompt; None where not known. ``extra`` is what else stands in the
+    ``base_url`` is None in an imported run, where it is not known. ``served_as`` is the name that
+    goes into a request, where it is another than ``name``. ``window`` is in the vendor's
+    tokens, prompt and reply together, ``window_characters`` in characters of the prompt; None
+    where not known. ``source`` and ``as_of`` are theirs. ``extra`` is what else stands in the
     request's body, such as what turns thinking off. ``errors`` are texts by which the vendor
-    says a kind of failure. ``estimate_path`` is where it counts a prompt's tokens.
-    ``params`` are a self-hosted model's parameters, by which its use of cards is reckoned.
+    says a kind of failure. ``estimate_path`` is where it counts a prompt's tokens. ``params``
+    are a self-hosted model's parameters, by which its use of cards is reckoned.
     """
 
     name: str
@@ -164,6 +165,9 @@ class Model:
     params: float | None = None
     retired: str | None = None
     known: bool = True
+    served_as: str | None = None
+    source: str = ""
+    as_of: str = ""
 
     @property
     def simulated(self) -> bool:

@@ -22,6 +22,25 @@ from needle.cli import main
 main()
 """
 
+REAL = Path(__file__).parent / "real"
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave out the tests that need real parts, unless they are named: make test-real."""
+    named = (Path(argument.split("::")[0]).resolve() for argument in config.args)
+    if collection_path == REAL and not any(path.is_relative_to(REAL) for path in named):
+        return True
+    return None
+
+
+@pytest.fixture(autouse=True, scope="session")
+def no_vendors_of_ones_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep the vendors' files of whoever runs the tests out of them, in subprocesses too."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("NEEDLE_MODELS", raising=False)
+        patch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.mktemp("config")))
+        yield
+
 
 @pytest.fixture
 def server() -> Iterator[Server]:

@@ -49,7 +49,7 @@ def list_files(folder: Path) -> dict[str, bytes]:
     }
 
 
-def finish(process: "subprocess.Popen[str]") -> Called:
-    """Wait for a process and return how it ended."""
-    out, err = process.communicate(timeout=SAFETY_S)
+def finish(process: "subprocess.Popen[str]", longest_s: float = SAFETY_S) -> Called:
+    """Wait for a process, so many seconds at the longest, and return how it ended."""
+    out, err = process.communicate(timeout=longest_s)
     return Called(process.returncode, out, err)

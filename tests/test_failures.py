@@ -6,6 +6,8 @@ import pytest
 
 from needle.failures import (
     classify_status,
+    is_overload,
+    may_be_charged,
     may_pass,
     read_allowance,
     read_wait,
@@ -29,6 +31,7 @@ from needle.types import Allowance
         (400, "Range of input length should be [1, 30720]", "overflow"),
         (400, "litellm.ContextWindowExceededError: AnthropicException", "overflow"),
         (413, "Request entity too large", "overflow"),
+        (400, "litellm.BadRequestError: AnthropicException - request_too_large", "overflow"),
         (400, "content_filter The response was filtered", "filter"),
         (400, "data_inspection_failed Input data may contain inappropriate content.", "filter"),
         (400, "The request was rejected because it was considered high risk", "filter"),
@@ -38,6 +41,11 @@ from needle.types import Allowance
         (401, "Incorrect API key provided", "bad_key"),
         (403, "Country, region, or territory not supported", "forbidden"),
         (404, "The model `x` does not exist", "unknown_model"),
+        (
+            400,
+            "You passed in model=x. There are no healthy deployments for this model",
+            "unknown_model",
+        ),
         (429, "engine_overloaded_error The engine is currently overloaded", "rate_limit"),
         (429, "rate_limit_reached_error please try again after 1 seconds", "rate_limit"),
         (429, "exceeded_current_quota_error Your account is suspended", "no_balance"),
@@ -61,6 +69,24 @@ def test_vendors_words_are_understood(status: int, message: str, kind: str) -> N
     assert failure.condemns == (kind in condemned)
     assert failure.permanent == (kind in ("overflow", "filter", "bad_request", "too_large"))
     assert may_pass(failure) == (kind in ("rate_limit", "server"))
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "overload"),
+    [
+        (529, "Overloaded", True),
+        (503, "no room", True),
+        (500, 'litellm.InternalServerError: {"type": "overloaded_error"}', True),
+        (500, "internal error", False),
+        (502, "bad gateway", False),
+    ],
+)
+def test_an_overload_charges_nothing(status: int, message: str, overload: bool) -> None:
+    """An overload passes and was not served, though a proxy passes it on as another status."""
+    failure = classify_status(status, message)
+    assert may_pass(failure)
+    assert is_overload(failure) == overload
+    assert may_be_charged(failure) == (not overload)
 
 
 def test_only_a_refusal_of_the_request_is_compared() -> None:

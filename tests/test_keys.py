@@ -119,3 +119,11 @@ def test_keys_are_sha256() -> None:
     assert digest(record) == digest(dict(reversed(record.items())))
     # printf '{"a":null,"b":[1,"针"]}' | sha256sum
     assert digest(record) == "f59a6edb0dafc300056049838320174ca9797446ec8b5ed0c3c75fa04020866c"
+
+
+def test_what_else_a_request_holds_changes_the_key_alone() -> None:
+    """What a model's request holds besides shapes its reply, and not the text that pairs runs."""
+    key, pair = make_keys(TEXT, *SENT)
+    other_key, other_pair = make_keys(TEXT, *SENT, besides={"extra": {"thinking": False}})
+    assert other_key != key
+    assert other_pair == pair

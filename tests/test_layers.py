@@ -56,8 +56,8 @@ GROUPS: tuple[tuple[str, frozenset[str]], ...] = (
     ),
     (
         "commands",
-        frozenset({"commands", "rescoring", "intake", "listing", "checkup", "options", "cli"})
-        | {"__main__"},
+        frozenset({"commands", "rescoring", "intake", "listing", "catalogue", "checkup", "options"})
+        | {"cli", "__main__"},
     ),
 )
 GROUP_OF = {module: index for index, (_, modules) in enumerate(GROUPS) for module in modules}
@@ -79,7 +79,9 @@ OWNERS: Mapping[str, frozenset[str]] = {
     "opencc": frozenset({"folding"}),
     "yaml": frozenset({"files", "store"}),
     "filelock": frozenset({"store", "fetch"}),
-    "click": frozenset({"cli", "options", "commands", "rescoring", "intake", "listing", "checkup"}),
+    "click": frozenset(
+        {"cli", "options", "commands", "rescoring", "intake", "listing", "catalogue", "checkup"}
+    ),
     "dotenv": frozenset({"credentials"}),
 }
 
