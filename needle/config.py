@@ -163,6 +163,10 @@ def read_recipe(path: Path | None, said: Mapping[str, Any]) -> Recipe:
         if one in said_grid or other in said_grid:
             grid.pop(one, None)
             grid.pop(other, None)
+    if "task" in said:  # the file's counts are for the file's tasks
+        asked = _check(said, COMMAND_LINE).task
+        idle = {family.option for task, family in FAMILIES.items() if task not in asked}
+        from_file = {name: value for name, value in from_file.items() if name not in idle}
     merged = {**from_file, **said, "grid": {**grid, **said_grid}}
     for part in ("limits", "card"):
         if from_file.get(part) or said.get(part):

@@ -342,7 +342,7 @@ def _notes(run: Run) -> tuple[str, ...]:
     if lacking and set(run.tasks) & set(BASE_TASKS):
         notes.append(
             f"the base score is without the lengths {', '.join(map(str, lacking))}: "
-            f"they have no room for needle, question and any text"
+            f"they have no room for needle, question and any text, or are past the window"
         )
     if run.model.retired:
         notes.append(f"{run.model.name} is retired: {run.model.retired}")

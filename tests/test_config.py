@@ -72,6 +72,16 @@ def test_the_command_line_is_over_the_file(tmp_path: Path) -> None:
     assert recipe.grid.depth_count == 5
 
 
+def test_counts_go_with_their_tasks(tmp_path: Path) -> None:
+    """A file's counts are left out with the tasks that the command line leaves out."""
+    path = write(tmp_path, "task: [multi, chain]\nfacts: 3\nhops: 2")
+    both = read_recipe(path, {})
+    assert (both.facts, both.hops) == (3, 2)
+    one = read_recipe(path, {"task": "chain"})
+    assert (one.facts, one.hops) == (None, 2)
+    assert read_recipe(path, {"task": "chain", "facts": "5"}).facts == 5
+
+
 def test_a_fault_is_reported_where_it_stands(tmp_path: Path) -> None:
     """A fault of the command line is not put on the file, nor the other way round."""
     path = write(tmp_path, "seed: 3")

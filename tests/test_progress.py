@@ -102,3 +102,20 @@ def test_nothing_is_told_to_standard_output(
     PlainWatch(prepared.run).say("hello")
     captured = capsys.readouterr()
     assert (captured.out, captured.err) == ("", "hello\n")
+
+
+def test_the_maps_are_those_of_the_task_at_work() -> None:
+    """With several tasks the terminal shows that of the latest trial, and says which it is."""
+    said = {**SAID, "task": "single,multi", "controls": "all"}
+    ready = prepare(read_recipe(None, said), told_language=False, model_name="sim/reader", date="d")
+    watch = LiveWatch(ready.run, Console(file=io.StringIO(), width=120, height=40))
+    watch.begin(ready.plan.trials, [])
+    for task in ("single", "multi"):
+        trial = next(t for t in ready.plan.trials if t.task == task and t.control is None)
+        watch.show(trial, *found(trial), None)
+        control = next(t for t in ready.plan.trials if t.task != task and t.control is not None)
+        watch.show(control, *found(control), None)
+        shown = io.StringIO()
+        Console(file=shown, width=120, height=40).print(watch.render())
+        assert f"sim/reader · {task} · English" in shown.getvalue()
+    assert sum(map(len, watch.tally.scored.values())) == 2

@@ -228,7 +228,7 @@ def test_the_vendors_limits_are_read(
 
 def run(start: Start, proxy: Proxy, *said: str, figures: bool = False) -> tuple[int, str, Path]:
     """Run needle in a process of its own; return its status, its errors and its run folder."""
-    asked = ("run", "--model", CLAUDE, "--base-url", proxy.base_url, "--yes")
+    asked = ("run", "--model", f"litellm/{CLAUDE}", "--base-url", proxy.base_url, "--yes")
     called = finish(start(*asked, "--controls", "none", *said, figures=figures), RUN_S)
     return called.status, called.err, only_folder(Path("runs"))
 
@@ -237,7 +237,7 @@ def test_a_whole_run(
     proxy: Proxy, api: MessagesApi, start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A run of both languages gives a figure of each, with the endpoint's counts, and no key."""
-    monkeypatch.setenv("OPENAI_API_KEY", proxy.key)
+    monkeypatch.setenv("LITELLM_MASTER_KEY", proxy.key)
     status, errors, folder = run(start, proxy, *WHOLE_RUN, figures=True)
     assert status == 0, errors
     outcomes = read_log(folder / "outcomes.jsonl")
@@ -262,7 +262,7 @@ def test_a_bad_key_of_the_proxy_ends_the_run(
     proxy: Proxy, api: MessagesApi, start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The proxy's 400 for a wrong key ends a run of a thousand trials after a handful."""
-    monkeypatch.setenv("OPENAI_API_KEY", "sk-wrong")
+    monkeypatch.setenv("LITELLM_MASTER_KEY", "sk-wrong")
     status, errors, folder = run(start, proxy, *THOUSANDS)
     assert status == 3
     assert "No connected db" in errors
@@ -274,7 +274,7 @@ def test_a_bad_key_of_anthropic_ends_the_run(
     proxy: Proxy, api: MessagesApi, start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Anthropic's 401 for the proxy's own key ends a run of a thousand trials after a handful."""
-    monkeypatch.setenv("OPENAI_API_KEY", proxy.key)
+    monkeypatch.setenv("LITELLM_MASTER_KEY", proxy.key)
     monkeypatch.setattr(api, "key", "another")
     status, errors, _ = run(start, proxy, *THOUSANDS)
     assert status == 3
