@@ -13,7 +13,7 @@ from needle.types import LANGUAGES, Needle
 
 REPLICATES = 2
 SAID = (
-    *("--task", ",".join(TASKS), "--lengths", "1k,2k", "--depths", "0,40,100", "--yes"),
+    *("--task", ",".join(TASKS), "--lengths", "1k", "--depths", "0,40,100", "--yes"),
     *("--replicates", str(REPLICATES), "--out", "runs"),
 )
 
