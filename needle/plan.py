@@ -67,6 +67,47 @@ def _by_haystack(materials: Sequence[Material]) -> list[tuple[Haystack, list[Mat
 
 def _room(settings: Settings, materials: Sequence[Material]) -> int | None:
     """Return what the window holds beside reply and overhead, in the run's unit."""
+    rooms = (_token_room(settings, materials), _character_room(settings, materials))
+    return min((room for room in rooms if room is not None), default=None)
+
+
+def _character_room(settings: Settings, materials: Sequence[Material]) -> int | None:
+    """Return the longest context, in the run's unit, whose characters a window surely holds.
+
+    What the haystack's first so many characters count is the same for every length and depth;
+    a little is kept for the units that differ with the needle's place.
+    """
+    characters = settings.model.window_characters
+    if characters is None:
+        return None
+    if settings.fittings is not None:
+        raise UsageError(
+            f"the window of {settings.model.name} is in characters, which lengths in its own "
+            f"tokens can't be held against (--count vendor): use --count common"
+        )
+    rooms = []
+    for material in materials:
+        counting = settings.counting(material.haystack.language)
+        for replicate in range(len(material.needles)):
+            offset = draw_offset(material.haystack, settings.seed, replicate)
+            passage = measure(material.haystack, offset, characters, counting, settings.unit)
+            reading = Reading(material.haystack, replicate, offset, passage, passage, ())
+            asking = make_asking(settings, reading, material, counting)
+            frame = asking.frame(spread(asking.needle, 0))
+            inserted = frame.separator * len(frame.inserts)
+            texts = (frame.before, *frame.inserts, inserted, frame.after, *asking.others)
+            cut = characters - sum(map(len, texts))
+            if cut <= 0:
+                raise UsageError(
+                    f"the window of {settings.model.name} is too small: {characters:,} characters "
+                    f"hold no haystack beside the rest (--prompt, --needle)"
+                )
+            rooms.append(passage.before(cut) + sum(map(counting.count, texts)) - SHORTFALL)
+    return min(rooms)
+
+
+def _token_room(settings: Settings, materials: Sequence[Material]) -> int | None:
+    """Return what a window in tokens holds beside reply and overhead, in the run's unit."""
     if settings.model.window is None:
         return None
     room = settings.model.window - settings.reply_tokens - CHAT_OVERHEAD
@@ -114,11 +155,21 @@ def _refuse_beyond(settings: Settings, room: int | None) -> None:
         return
     for index, length in enumerate(typed):
         if length > room:
-            window = settings.model.window or 0
-            spare = f" and {VENDOR_SPARE:.0%} to spare" if settings.fittings else ""
             raise UsageError(
                 f"length {format_length(length)} is past the window of {settings.model.name}: "
-                f"{window:,} tokens, {room:,} {settings.unit} beside {settings.reply_tokens} for "
-                f"the reply and {CHAT_OVERHEAD} for the chat format{spare} "
-                f"(grid.lengths[{index}]): use {room} or less"
+                f"{_describe_window(settings, room)} (grid.lengths[{index}]): use {room} or less"
             )
+
+
+def _describe_window(settings: Settings, room: int) -> str:
+    """Describe a window and what it holds."""
+    model, parts = settings.model, []
+    if model.window is not None:
+        parts.append(f"{model.window:,} tokens")
+    if model.window_characters is not None:
+        parts.append(f"{model.window_characters:,} characters of the prompt")
+    spare = f" and {VENDOR_SPARE:.0%} to spare" if settings.fittings else ""
+    return (
+        f"{' and '.join(parts)}, {room:,} {settings.unit} beside {settings.reply_tokens} for the "
+        f"reply and {CHAT_OVERHEAD} for the chat format{spare}"
+    )

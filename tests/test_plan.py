@@ -314,3 +314,20 @@ def test_order() -> None:
     order = [(t.replicate, LANGUAGES.index(t.language), t.context_length) for t in plan.trials]
     assert order == sorted(order)
     assert {repeat.language for repeat in plan.repeats} == set(LANGUAGES)
+
+
+@pytest.mark.parametrize("unit", ["tokens", "hanzi"])
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_window_in_characters_is_never_exceeded(language: Language, unit: Unit) -> None:
+    """No prompt has more characters than a window holds, the longest nearly as many."""
+    if (language, unit) == ("en", "hanzi"):
+        return
+    one = material(language, replicates=2)
+    wish = settings(grid=GridWish(), unit=unit)
+    wish = replace(wish, model=replace(MODEL, window_characters=5_000))
+    plan = make_plan(wish, [one])
+    sizes = [sum(len(m["content"]) for m in messages_of(trial, one)) for trial in plan.trials]
+    assert max(sizes) <= 5_000
+    assert max(sizes) >= 4_850
+    with pytest.raises(UsageError, match="5,000 characters of the prompt"):
+        make_plan(replace(wish, grid=GridWish(lengths=(9_000,))), [one])

@@ -79,7 +79,7 @@ def redirect(command: str, address: str) -> list[str]:
     words = shlex.split(command, comments=True)
     if words[:3] == ["needle", "haystacks", "fetch"]:
         words += ["--mirror", address]
-    if words[:2] == ["needle", "run"] and {"moonshot-v1-128k", CLAUDE} & {*words}:
+    if words[:2] == ["needle", "run"] and {"kimi-k2.6", CLAUDE} & {*words}:
         words += ["--base-url", f"{address}/v1", "--yes"]
     return [f"{address}/v1" if word == "http://127.0.0.1:8000/v1" else word for word in words]
 

@@ -25,7 +25,7 @@ MESSAGES: list[Message] = [
 WHOLE_RUN = ("--lengths", "1k,2k", "--depths", "0,50,100")
 
 
-CLAUDE = "claude-opus-4-5"
+CLAUDE, SERVED = "litellm/claude-opus-4-6", "claude-opus-4-6"
 
 
 def ask_proxy(
@@ -41,7 +41,7 @@ def ask_proxy(
     async def asked() -> Asked:
         async with open_client(known, proxy.key, 60.0) as client:
             make_body = partial(request_body, known, MESSAGES, 0.0, 20)
-            return await ask(client, make_body, proxy.key, sleep, attempts)
+            return await ask(client, make_body, proxy.key, sleep, attempts, errors=known.errors)
 
     return asyncio.run(asked()), waits
 
@@ -60,7 +60,7 @@ def listen(proxy: Proxy, stream: bool) -> Heard:
     async def heard() -> Heard:
         async with open_client(known, proxy.key, 60.0) as client:
             body = request_body(known, MESSAGES, 0.0, 20)
-            return await ask_once(client, body, proxy.key, {})
+            return await ask_once(client, body, proxy.key, known.errors)
 
     return asyncio.run(heard())
 
@@ -76,10 +76,10 @@ def test_an_answer_comes_through(stream: bool, proxy: Proxy, api: MessagesApi) -
     asked, _ = ask_proxy(proxy, stream=stream)
     assert isinstance(asked.result, Reply)
     assert (asked.result.response, asked.result.finish_reason) == (said, "stop")
-    assert asked.result.served_model == CLAUDE
+    assert asked.result.served_model == SERVED
     (body,) = api.bodies
     assert read_contents(body) == [message["content"] for message in MESSAGES]
-    assert (body["model"], body["max_tokens"], body["temperature"]) == ("claude-opus-4-5", 20, 0)
+    assert (body["model"], body["max_tokens"], body["temperature"]) == (SERVED, 20, 0)
     assert body.get("stream", False) == stream
 
 
@@ -175,13 +175,13 @@ def test_a_broken_stream_is_no_answer(proxy: Proxy, api: MessagesApi) -> None:
 
 def test_another_vendors_model_is_unknown(proxy: Proxy, api: MessagesApi) -> None:
     """A model that the proxy does not serve is known as that, and Anthropic is not asked."""
-    failure = fail(proxy, model="gpt-4-turbo")
+    failure = fail(proxy, model="litellm/gpt-4-turbo")
     assert (failure.kind, failure.condemns, api.bodies) == ("unknown_model", True, [])
 
 
 def test_what_a_model_does_not_take_is_told(proxy: Proxy, api: MessagesApi) -> None:
     """A temperature that a model does not take is refused, and not left out in silence."""
-    failure = fail(proxy, model="claude-opus-5")
+    failure = fail(proxy, model="litellm/claude-opus-5")
     assert (failure.kind, failure.permanent, api.bodies) == ("bad_request", True, [])
     assert "temperature" in failure.message
 
@@ -228,7 +228,7 @@ def test_the_vendors_limits_are_read(
 
 def run(start: Start, proxy: Proxy, *said: str, figures: bool = False) -> tuple[int, str, Path]:
     """Run needle in a process of its own; return its status, its errors and its run folder."""
-    asked = ("run", "--model", f"litellm/{CLAUDE}", "--base-url", proxy.base_url, "--yes")
+    asked = ("run", "--model", CLAUDE, "--base-url", proxy.base_url, "--yes")
     called = finish(start(*asked, "--controls", "none", *said, figures=figures), RUN_S)
     return called.status, called.err, only_folder(Path("runs"))
 
