@@ -93,16 +93,17 @@ def _character_room(settings: Settings, materials: Sequence[Material]) -> int | 
             passage = measure(material.haystack, offset, characters, counting, settings.unit)
             reading = Reading(material.haystack, replicate, offset, passage, passage, ())
             asking = make_asking(settings, reading, material, counting)
-            frame = asking.frame(spread(asking.needle, 0))
-            inserted = frame.separator * len(frame.inserts)
-            texts = (frame.before, *frame.inserts, inserted, frame.after, *asking.others)
-            cut = characters - sum(map(len, texts))
-            if cut <= 0:
-                raise UsageError(
-                    f"the window of {settings.model.name} is too small: {characters:,} characters "
-                    f"hold no haystack beside the rest (--prompt, --needle)"
-                )
-            rooms.append(passage.before(cut) + sum(map(counting.count, texts)) - SHORTFALL)
+            for depth in (0, None) if settings.controls else (0,):  # with the needle and without
+                frame = asking.frame(spread(asking.needle, depth))
+                inserted = frame.separator * len(frame.inserts)
+                texts = (frame.before, *frame.inserts, inserted, frame.after, *asking.others)
+                cut = characters - sum(map(len, texts))
+                if cut <= 0:
+                    raise UsageError(
+                        f"the window of {settings.model.name} is too small: {characters:,} "
+                        f"characters hold no haystack beside the rest (--prompt, --needle)"
+                    )
+                rooms.append(passage.before(cut) + sum(map(counting.count, texts)) - SHORTFALL)
     return min(rooms)
 
 
