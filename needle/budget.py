@@ -11,7 +11,8 @@ from typing import Protocol
 
 from needle.errors import UsageError
 from needle.money import cost
-from needle.types import Failure, Language, Price, Reply
+from needle.tariffs import Price
+from needle.types import Failure, Language, Reply
 
 TOKENS = "tok"
 _WORST_RATIO: Mapping[Language, float] = {"en": 2.0, "zh": 3.2}

@@ -20,7 +20,7 @@ from needle.models import (
     price_entry,
     read_retired,
 )
-from needle.types import Price
+from needle.tariffs import Price
 
 _ANY = "NAME"  # stands for whatever the user's own server calls its model
 

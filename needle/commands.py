@@ -15,7 +15,6 @@ from needle.config import Card, Recipe, read_recipe
 from needle.credentials import find_key
 from needle.drawing import draw_run
 from needle.errors import NeedleError, UsageError, known
-from needle.figures import Heatmap
 from needle.judging import Judged, judge_replies
 from needle.marking import (
     describe_agreements,
@@ -38,11 +37,12 @@ from needle.probing import calibrate, fit_from_earlier, is_assumed
 from needle.progress import JudgeProgress, LiveWatch, PlainWatch
 from needle.runner import Ending, Orders, carry_out, count_spent
 from needle.scoring import KEYWORD
+from needle.showing import DONE, print_drawn
 from needle.store import OUTCOMES, create_run, find_run, load_run, own_run, read_lines, rewrite_run
-from needle.summary import describe_counts, describe_fit, describe_plan, describe_recall
-from needle.types import Language, Model, Run
+from needle.summary import describe_counts, describe_fit, describe_plan
+from needle.types import Model, Run
 
-DONE, SOME_FAILED, STOPPED, INTERRUPTED = 0, 1, 3, 130
+SOME_FAILED, STOPPED, INTERRUPTED = 1, 3, 130
 
 
 def prepare_models(config: Path | None, said: Mapping[str, Any]) -> tuple[Recipe, list[Prepared]]:
@@ -332,19 +332,6 @@ def say_judged(folder: Path, judged: Judged) -> int:
     return DONE
 
 
-def print_drawn(drawn: list[Path], heatmaps: list[Heatmap], labels: Language | None = None) -> None:
-    """Say the recall of each figure, and where the figures are."""
-    from needle.fonts import chinese_font_advice
-
-    for heatmap in heatmaps:
-        click.echo(describe_recall(heatmap))
-    for path in drawn:
-        click.echo(str(path))
-    advice = chinese_font_advice()
-    if advice and any((labels or heatmap.language) == "zh" for heatmap in heatmaps):
-        click.echo(f"note: {advice}", err=True)
-
-
 def show_plans(config: Path | None, said: Mapping[str, Any], as_json: bool, out: Path) -> int:
     """Print each model's plan; nothing is sent."""
     import json
@@ -362,25 +349,4 @@ def show_plans(config: Path | None, said: Mapping[str, Any], as_json: bool, out:
         _say_judging(prepared, err=False)
         for note in prepared.notes:
             click.echo(f"note: {note}")
-    return DONE
-
-
-def draw_again(folders: tuple[Path, ...], labels: str | None, scorer: str | None) -> int:
-    """Draw the figures of run folders anew, by their primary scorer or the one named."""
-    for folder in folders:
-        load_run(folder)
-        language: Language | None = "zh" if labels == "zh" else "en" if labels == "en" else None
-        drawn, heatmaps = draw_run(folder, language, scorer)
-        print_drawn(drawn, heatmaps, language)
-    return DONE
-
-
-def print_table(folder: Path, form: str, output: Path | None) -> int:
-    """Print or write a run's tidy table."""
-    from needle.tables import write_table
-
-    load_run(folder)
-    text = write_table(folder, form, output)
-    if text is not None:
-        click.echo(text, nl=False)
     return DONE

@@ -12,8 +12,9 @@ from needle.files import check_record, locate, read_yaml
 from needle.grid import GridWish, Spacing, parse_length
 from needle.prompts import CONTEXT, QUESTION
 from needle.scoring import SCORERS
+from needle.tariffs import STRICT
 from needle.tasks import FAMILIES, TASKS
-from needle.types import LANGUAGES, STRICT, Haystack, Language, Template
+from needle.types import LANGUAGES, Haystack, Language, Template
 
 COMMAND_LINE = "command line"
 

@@ -6,7 +6,8 @@ from itertools import groupby
 
 from needle.money import cost
 from needle.pace import least_minutes
-from needle.types import Limits, Price, Trial
+from needle.tariffs import Limits, Price
+from needle.types import Trial
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,8 @@ from needle.cleaning import clean_essay, clean_novel
 from needle.corpus import cache_folder, read_folder
 from needle.errors import NeedleError, UsageError
 from needle.files import check_record, read_yaml, shipped
-from needle.types import STRICT, Language
+from needle.tariffs import STRICT
+from needle.types import Language
 
 if TYPE_CHECKING:
     import httpx2

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import click
 
-from needle.commands import DONE, print_drawn
 from needle.drawing import draw_run
 from needle.errors import UsageError
 from needle.importing import Wish, import_results
+from needle.showing import DONE, print_drawn
 
 
 def bring_in(paths: Sequence[Path], wish: Wish, out: Path) -> int:

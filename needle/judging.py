@@ -23,8 +23,9 @@ from needle.pace import Pace
 from needle.scoring import JUDGE, Mark, make_score, take_reply
 from needle.stopping import Stop, catch_signals
 from needle.store import SCORES, Log, read_lines, score_line
+from needle.tariffs import Limits
 from needle.tokens import load_counting
-from needle.types import Asked, Failure, Language, Limits, Message, Model, Needle, Reply, Score
+from needle.types import Asked, Failure, Language, Message, Model, Needle, Reply, Score
 
 JUDGE_TOKENS = 512
 """Tokens for a judge's reply, where its preset asks for fewer: a grade and a sentence."""

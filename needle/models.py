@@ -21,7 +21,8 @@ from needle.config import Count, Length
 from needle.errors import UsageError
 from needle.files import check_record, read_yaml, shipped
 from needle.prices import find_price
-from needle.types import STRICT, Limits, Model, Price
+from needle.tariffs import STRICT, Limits, Price
+from needle.types import Model
 
 UNKNOWN_KEY = "OPENAI_API_KEY"
 OWN_FOLDER = "NEEDLE_MODELS"

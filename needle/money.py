@@ -1,6 +1,6 @@
 """What requests cost: a price's rates over tokens, by tier, cached and in batches. Pure."""
 
-from needle.types import Price
+from needle.tariffs import Price
 
 
 def cost(

@@ -8,7 +8,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from needle.types import STRICT, Distractor, Language, Needle
+from needle.tariffs import STRICT
+from needle.types import Distractor, Language, Needle
 
 MARK = re.compile(r"\{(\w+)(?:\.(\w+))?\}")
 

@@ -6,7 +6,8 @@ from typing import Any
 
 from needle.failures import may_be_charged
 from needle.money import cost
-from needle.types import Asked, Failure, Place, Price, Reply, Trial
+from needle.tariffs import Price
+from needle.types import Asked, Failure, Place, Reply, Trial
 
 Line = dict[str, Any]
 

@@ -9,7 +9,8 @@ import math
 from collections import deque
 from dataclasses import dataclass
 
-from needle.types import Allowance, Limits
+from needle.tariffs import Limits
+from needle.types import Allowance
 
 MINUTE_S = 61.0
 """A minute and a little: the vendor counts when a request arrives, not when it is sent."""

@@ -29,20 +29,11 @@ from needle.plan import make_plan
 from needle.prompts import choose_template
 from needle.scoring import KEYWORD
 from needle.store import name_run
+from needle.tariffs import Limits
 from needle.tasks import BASE_LENGTHS, BASE_TASKS, FAMILIES, text_language
 from needle.tokens import HANZI, countings_at_hand, load_counting
 from needle.trials import CLASSIC
-from needle.types import (
-    LANGUAGES,
-    Haystack,
-    Language,
-    Limits,
-    Model,
-    Needle,
-    Plan,
-    Run,
-    Template,
-)
+from needle.types import LANGUAGES, Haystack, Language, Model, Needle, Plan, Run, Template
 
 Ratio = Mapping[Language, VendorCount]
 

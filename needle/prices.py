@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 from typing import Any
 
-from needle.types import Price, PriceTier
+from needle.tariffs import Price, PriceTier
 
 
 def find_price(provider: str, model: str, date: str) -> Price | None:

@@ -24,10 +24,11 @@ from needle.prepare import Prepared, Ratio, with_ratio
 from needle.prompts import choose_template
 from needle.stopping import Stop
 from needle.store import RUN, load_run
+from needle.tariffs import Limits
 from needle.tasks import text_language
 from needle.tokens import countings_at_hand, load_counting
 from needle.truncation import count_whole
-from needle.types import Failure, Language, Limits, Message, Reply, Run
+from needle.types import Failure, Language, Message, Reply, Run
 
 REPLY_TOKENS = 16
 """The reply budget of a probe: some endpoints refuse a smaller one."""

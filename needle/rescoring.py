@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from needle.budget import convert, parse_budget, parse_rates
-from needle.commands import DONE, print_drawn, say_judged
+from needle.commands import say_judged
 from needle.config import check_scorers
 from needle.credentials import find_key
 from needle.drawing import draw_run
@@ -25,6 +25,7 @@ from needle.marking import (
 )
 from needle.progress import JudgeProgress
 from needle.scoring import JUDGE
+from needle.showing import DONE, print_drawn
 from needle.store import load_run, own_run, rewrite_run
 from needle.types import Run
 

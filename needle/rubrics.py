@@ -7,7 +7,8 @@ from typing import Literal
 from needle.errors import UsageError
 from needle.files import check_record, read_yaml, shipped
 from needle.judge import MARKS, Rubric
-from needle.types import STRICT, Language
+from needle.tariffs import STRICT
+from needle.types import Language
 
 PUBLISHED_SCALE = "published-scale"
 """The rubric that ships with needle, in both languages."""

@@ -34,8 +34,9 @@ from needle.store import (
     read_scores,
     score_line,
 )
+from needle.tariffs import Limits
 from needle.truncation import PromptCounts, remember_lines
-from needle.types import Asked, Failure, Language, Limits, Score, Trial
+from needle.types import Asked, Failure, Language, Score, Trial
 
 _SAME_PASSAGES = 4  # passages kept at once: a few languages and replicates are in flight
 _NO_LIMITS = Limits()

@@ -17,7 +17,8 @@ from serving import Server, serving
 WITHOUT_FIGURES = """
 import needle.commands
 import needle.rescoring
-needle.commands.draw_run = needle.rescoring.draw_run = lambda *_: ([], [])
+import needle.showing
+needle.commands.draw_run = needle.rescoring.draw_run = needle.showing.draw_run = lambda *_: ([], [])
 from needle.cli import main
 main()
 """
@@ -61,10 +62,10 @@ def alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 @pytest.fixture
 def call(alone: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Call:
     """Call needle in this process, without figures and without waits between attempts."""
-    from needle import cli, commands, endpoint, intake, rescoring
+    from needle import cli, commands, endpoint, intake, rescoring, showing
 
     assert alone.is_dir()
-    for module in (commands, rescoring, intake):
+    for module in (commands, rescoring, intake, showing):
         monkeypatch.setattr(module, "draw_run", lambda *_: ([], []))
     monkeypatch.setattr(endpoint, "_FIRST_WAIT", 0.0)
 
@@ -80,10 +81,10 @@ def call(alone: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFix
 @pytest.fixture
 def draw(call: Call, monkeypatch: pytest.MonkeyPatch) -> Call:
     """Call needle in this process, with figures."""
-    from needle import commands, intake, rescoring
+    from needle import commands, intake, rescoring, showing
     from needle.drawing import draw_run
 
-    for module in (commands, rescoring, intake):
+    for module in (commands, rescoring, intake, showing):
         monkeypatch.setattr(module, "draw_run", draw_run)
     return call
 

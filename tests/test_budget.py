@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from needle.budget import Budget, Purse, convert, parse_budget, parse_rates
 from needle.errors import UsageError
-from needle.types import Failure, Language, Needle, Price, Reply, Trial
+from needle.tariffs import Price
+from needle.types import Failure, Language, Needle, Reply, Trial
 
 PRICE = Price(60, 60, "CNY")
 REPLY_TOKENS = 256

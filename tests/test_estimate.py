@@ -5,7 +5,8 @@ import pytest
 from needle.config import read_recipe
 from needle.estimate import card_hours, estimate
 from needle.prepare import prepare
-from needle.types import Limits, Price, Trial
+from needle.tariffs import Limits, Price
+from needle.types import Trial
 
 
 def trials() -> tuple[Trial, ...]:

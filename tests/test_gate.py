@@ -9,7 +9,8 @@ from needle.errors import Stopped
 from needle.gate import Gate
 from needle.pace import Pace
 from needle.stopping import Stop
-from needle.types import Failure, Limits, Reply
+from needle.tariffs import Limits
+from needle.types import Failure, Reply
 
 
 class Clock(Stop):

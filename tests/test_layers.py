@@ -20,7 +20,11 @@ PACKAGE = Path(needle.__file__).parent
 # - `reader`, `surfaces` and `faults` decide what simulated models say: pure, so core.
 # - `prepare` joins all edges into a run that is ready, and `runner` carries it out.
 GROUPS: tuple[tuple[str, frozenset[str]], ...] = (
-    ("words", frozenset({"__init__", "types", "figures", "origins", "counts", "errors"})),
+    (
+        "words",
+        frozenset({"__init__", "types", "tariffs", "figures", "claims", "origins", "counts"})
+        | {"errors"},
+    ),
     (
         "core",
         frozenset({"plan", "trials", "reading", "materials", "context", "counting", "passages"})
@@ -56,8 +60,8 @@ GROUPS: tuple[tuple[str, frozenset[str]], ...] = (
     ),
     (
         "commands",
-        frozenset({"commands", "rescoring", "intake", "listing", "catalogue", "checkup", "options"})
-        | {"cli", "__main__"},
+        frozenset({"commands", "rescoring", "showing", "intake", "listing", "catalogue", "checkup"})
+        | {"options", "cli", "cli_asking", "cli_results", "cli_setup", "__main__"},
     ),
 )
 GROUP_OF = {module: index for index, (_, modules) in enumerate(GROUPS) for module in modules}
@@ -80,7 +84,8 @@ OWNERS: Mapping[str, frozenset[str]] = {
     "yaml": frozenset({"files", "store"}),
     "filelock": frozenset({"store", "fetch"}),
     "click": frozenset(
-        {"cli", "options", "commands", "rescoring", "intake", "listing", "catalogue", "checkup"}
+        {"cli", "cli_asking", "cli_results", "cli_setup", "options", "commands", "rescoring"}
+        | {"showing", "intake", "listing", "catalogue", "checkup"}
     ),
     "dotenv": frozenset({"credentials"}),
 }

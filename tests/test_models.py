@@ -22,7 +22,7 @@ from needle.models import (
     read_retired,
 )
 from needle.prices import find_price
-from needle.types import Price
+from needle.tariffs import Price
 
 TODAY = "2026-11-24"
 LOCAL = {"vllm", "llama.cpp", "ollama"}

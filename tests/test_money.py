@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from needle.money import choose_rates, cost
-from needle.types import Price, PriceTier
+from needle.tariffs import Price, PriceTier
 
 TIERED = Price(
     2, 10, "USD", cached=0.5, batch_input=1, batch_output=5, tiers=(PriceTier(200_000, 4, 15, 1),)

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from needle.config import read_recipe
 from needle.outcomes import count_lost, is_settled, price_reply, read_result, write_line
 from needle.prepare import prepare
-from needle.types import Asked, Failure, Price, Reply, Trial
+from needle.tariffs import Price
+from needle.types import Asked, Failure, Reply, Trial
 
 
 @pytest.fixture(scope="module")

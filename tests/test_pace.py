@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from needle.pace import MINUTE_S, Pace, Sent, least_minutes
-from needle.types import Allowance, Limits
+from needle.tariffs import Limits
+from needle.types import Allowance
 
 REQUEST = st.tuples(st.integers(1, 5_000), st.floats(0, 30))  # tokens, seconds until answered
 

@@ -1,0 +1,87 @@
+"""The commands that work from run folders, without asking a model again but for a judge."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from needle.options import no_keys, scorer_options
+
+
+@click.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option("--needle", help="Take the accepted answers from this needle's file as it is now.")
+@scorer_options
+@click.option("--concurrency", type=click.IntRange(1), help="The judge's requests at once.")
+@click.option("--budget", help="Never spend more on judging, what is spent already included.")
+@click.option("--rate", multiple=True, help="For a budget in another currency: USD/CNY=7.1.")
+@click.option("--yes", is_flag=True, help="Don't ask before the judge is asked.")
+@no_keys
+def score(run: Path, **options: Any) -> int:
+    """Score a run's replies anew: without a call, or by a judge (--scorer judge)."""
+    from needle.rescoring import score_run
+
+    return score_run(run, **options)
+
+
+@click.command()
+@click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "--labels", type=click.Choice(["en", "zh"]), help="The labels' language (default the text's)."
+)
+@click.option(
+    "--scorer", help="Whose scores: keyword, exact, judge, published (default the run's)."
+)
+def heatmap(runs: tuple[Path, ...], labels: str | None, scorer: str | None) -> int:
+    """Draw a run's heatmaps, PNG and SVG, into its folder."""
+    from needle.showing import draw_again
+
+    return draw_again(runs, labels, scorer)
+
+
+@click.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option("--format", "form", type=click.Choice(["csv", "parquet"]), default="csv")
+@click.option(
+    "--output", type=click.Path(path_type=Path), help="A file instead of standard output."
+)
+def table(run: Path, form: str, output: Path | None) -> int:
+    """Print a run's tidy table: one row a trial and scorer."""
+    from needle.showing import print_table
+
+    return print_table(run, form, output)
+
+
+@click.command("import")
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "--format",
+    "form",
+    required=True,
+    type=click.Choice(["kamradt", "evalscope", "kamradt-v2"]),
+    help="Whose files they are.",
+)
+@click.option("--needle", help="The needle asked for, where the files do not tell its answers.")
+@click.option("--model", help="The model, where the files do not name it, or one of several.")
+@click.option("--language", type=click.Choice(["en", "zh"]), help="The text's language.")
+@click.option("--date", help="When the results were made, such as 2023-11-08.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default=Path("runs"),
+    help="The folder of run folders (default runs/).",
+)
+def import_(
+    paths: tuple[Path, ...],
+    form: str,
+    needle: str | None,
+    model: str | None,
+    language: Any,
+    date: str | None,
+    out: Path,
+) -> int:
+    """Make run folders of others' results: files, or folders of them."""
+    from needle.importing import Wish
+    from needle.intake import bring_in
+
+    return bring_in(paths, Wish(form, needle, model, language, date), out)
