@@ -12,12 +12,13 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Polygon, Rectangle
 
 from needle import fonts
+from needle.canvas import DRAWN
 from needle.captions import warn_known
 from needle.errors import StoreError, UsageError
 from needle.figures import Cell, Controls, Heatmap
 from needle.grid import GridWish, make_grid
-from needle.heatmaps import FORMATS, build_figure, draw_heatmap
-from needle.labels import COLOURS
+from needle.heatmaps import build_figure, draw_heatmap
+from needle.palettes import PALETTES
 from needle.types import Grid, Language, Verdict
 
 GRID = Grid("default", (1000, 2000, 4000), (0.0, 50.0))
@@ -104,7 +105,7 @@ def test_scale_is_fixed(score: float | None) -> None:
     mesh = mesh_of(build_figure(make_heatmap(**full(GRID, score))))
     assert mesh.get_clim() == (0, 1)
     ends = [to_hex(mesh.get_cmap()(x)).upper() for x in (0.0, 1.0)]
-    assert ends == [COLOURS[0], COLOURS[2]]
+    assert ends == [PALETTES["published"][0], PALETTES["published"][-1]]
 
 
 def test_hatched_where_there_is_no_score() -> None:
@@ -199,7 +200,7 @@ def test_any_name_can_be_drawn(tmp_path: Path) -> None:
     name = "a $x^{$ \U000f0000\n\u0e01 b_\\frac <&> \ud800" + "x" * 300
     figure = build_figure(make_heatmap(model=name))
     assert any("$x^{$" in text for text in texts_of(figure))
-    assert len(draw_heatmap(make_heatmap(model=name, needle=name), tmp_path)) == len(FORMATS)
+    assert len(draw_heatmap(make_heatmap(model=name, needle=name), tmp_path)) == len(DRAWN)
 
 
 @pytest.mark.parametrize(("columns", "rows"), [(1, 1), (3, 2), (15, 15), (35, 35), (120, 3)])

@@ -40,6 +40,7 @@ GROUPS: tuple[tuple[str, frozenset[str]], ...] = (
             "cells",
             "controls",
             "captions",
+            "palettes",
         }
         | {"folding", "wordings", "verdicts", "judge", "agreement", "foreign"}
         | {"failures", "outcomes", "completions", "labels", "cleaning"}
@@ -50,7 +51,8 @@ GROUPS: tuple[tuple[str, frozenset[str]], ...] = (
     (
         "edges",
         frozenset({"files", "config", "needlefiles", "models", "prices", "credentials", "corpus"})
-        | {"fetch", "tokens", "endpoint", "store", "tables", "fonts", "heatmaps", "rubrics"}
+        | {"fetch", "tokens", "endpoint", "store", "tables", "fonts", "rubrics"}
+        | {"canvas", "maps", "legends", "framing", "heatmaps"}
         | {"results"},
     ),
     (
@@ -72,8 +74,9 @@ OWNERS: Mapping[str, frozenset[str]] = {
     "tenacity": frozenset({"endpoint", "fetch"}),  # each retries its own requests
     "httpx2": frozenset({"endpoint", "fetch"}),
     "pandas": frozenset({"tables"}),
-    "seaborn": frozenset({"heatmaps"}),
-    "matplotlib": frozenset({"heatmaps", "fonts"}),  # fonts finds its fonts
+    "seaborn": frozenset({"maps"}),
+    # fonts finds its fonts, maps and legends draw, the others compose figures of them
+    "matplotlib": frozenset({"fonts", "canvas", "maps", "legends", "framing", "heatmaps"}),
     "starlette": frozenset({"simulator"}),
     "uvicorn": frozenset({"simulator"}),
     "tiktoken": frozenset({"tokens"}),
