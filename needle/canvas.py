@@ -97,12 +97,11 @@ def make_canvas(families: Families, width: float, height: float) -> Canvas:
     return Canvas(figure, families, width, height)
 
 
-def add_axes(canvas: Canvas, frame: Frame) -> Axes:
+def add_axes(canvas: Canvas, frame: Frame, label: str) -> Axes:
     """Add axes that fill a frame."""
     place = frame.left / canvas.width, frame.bottom / canvas.height
-    return canvas.figure.add_axes(
-        (*place, frame.width / canvas.width, frame.height / canvas.height)
-    )
+    size = frame.width / canvas.width, frame.height / canvas.height
+    return canvas.figure.add_axes((*place, *size), label=label)
 
 
 def write(canvas: Canvas, x: float, y: float, text: str, *, size: float, **look: Any) -> None:

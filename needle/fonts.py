@@ -103,6 +103,7 @@ def quiet_search() -> Iterator[None]:
         log.setLevel(level)
 
 
+@lru_cache(maxsize=4096)
 def measure_text(text: str, families: Families, size: float, weight: str = "normal") -> float:
     """Return the width in inches of a line of text, of a size in points."""
     type_ = FontProperties(family=list(families), size=size, weight=weight)

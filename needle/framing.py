@@ -74,7 +74,7 @@ def frame_map(
     axes = paint(canvas, frame)
     bar = Frame(left + map_width + BAR_GAP, bottom, BAR, map_height)
     draw_bar(canvas, bar, scale, labels.colour_bar, (SMALL, AXIS))
-    write_ticks(axes, frame, grid, SMALL, turned=turned)
+    write_ticks(canvas, axes, frame, grid, SMALL, turned=turned)
     _write_axes(canvas, frame, labels, words_width, ticks)
     draw_key(canvas, key, EDGE, foot + key_height, palette)
     write_lines(canvas, footer, foot, SMALL)

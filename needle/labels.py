@@ -76,7 +76,7 @@ class Labels:
 
 def make_labels(heatmap: Heatmap, language: Language, weak: WeakRegion | None = None) -> Labels:
     """Write all words of a heatmap's figure in a language, those of a weak region with them."""
-    words = _name_marks(heatmap, language)
+    words = name_marks(language, imported=heatmap.imported is not None)
     key: tuple[tuple[KeyMark, str], ...] = tuple(
         (mark, words[mark]) for mark in find_marks(heatmap.cells)
     )
@@ -85,9 +85,9 @@ def make_labels(heatmap: Heatmap, language: Language, weak: WeakRegion | None = 
     return _write_chinese(heatmap, key) if language == "zh" else _write_english(heatmap, key)
 
 
-def _name_marks(heatmap: Heatmap, language: Language) -> dict[Mark, str]:
+def name_marks(language: Language, *, imported: bool) -> dict[Mark, str]:
     """Return the words for each mark; what an imported file lacks may still have been run."""
-    if heatmap.imported is None:
+    if not imported:
         return _KEY[language]
     return {**_KEY[language], "not_run": "没有结果" if language == "zh" else "no result"}
 
@@ -209,7 +209,7 @@ def _write_english(heatmap: Heatmap, key: tuple[tuple[KeyMark, str], ...]) -> La
     reasons = _count_left_out(heatmap)
     left_out = "none left out"
     if reasons:
-        words = _name_marks(heatmap, "en")
+        words = name_marks("en", imported=heatmap.imported is not None)
         parts = ", ".join(f"{count:,} {words[verdict]}" for verdict, count in reasons)
         left_out = f"{sum(count for _, count in reasons):,} left out: {parts}"
     needle = "needle not known" if heatmap.needle == UNKNOWN else f"needle {heatmap.needle}"
@@ -277,7 +277,7 @@ def _write_chinese(heatmap: Heatmap, key: tuple[tuple[KeyMark, str], ...]) -> La
     reasons = _count_left_out(heatmap)
     left_out = "全部计入"
     if reasons:
-        words = _name_marks(heatmap, "zh")
+        words = name_marks("zh", imported=heatmap.imported is not None)
         parts = "，".join(f"{words[verdict]} {count:,}" for verdict, count in reasons)
         left_out = f"{sum(count for _, count in reasons):,} 条未计入：{parts}"
     needle = "针：不详" if heatmap.needle == UNKNOWN else f"针：{heatmap.needle}"

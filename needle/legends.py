@@ -104,7 +104,7 @@ def _make_swatch(
         corner = Polygon(points, transform=inches, **look_of(mark, high, palette))
         return [filled(middle), corner]
     if mark == "weak":
-        return [filled(scores[0]), *(square(**look) for look in DASHES)]
+        return [square(**look) for look in DASHES]
     if mark == "beyond":
         return [filled(differences[-1]), square(fill=False, edgecolor=INK, linewidth=1.4)]
     if mark in ("first", "second"):

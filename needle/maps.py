@@ -17,6 +17,7 @@ from matplotlib.patches import Patch, Polygon, Rectangle
 from needle.canvas import INK, POINTS, Canvas, Frame, add_axes
 from needle.claims import WeakRegion
 from needle.figures import Cell, Heatmap
+from needle.fonts import measure_text
 from needle.labels import KeyMark, mark_cell, write_depths, write_lengths
 from needle.palettes import DIFFERENCES, PALETTES, Palette
 from needle.types import Grid
@@ -71,7 +72,7 @@ def draw_map(
     weak: WeakRegion | None = None,
 ) -> Axes:
     """Draw a heatmap's squares, what they are marked with, and the dashed weak region."""
-    axes = add_axes(canvas, frame)
+    axes = add_axes(canvas, frame, "map")
     cells = {(cell.context_length, cell.depth_percent): cell for cell in heatmap.cells}
     rows = [
         [
@@ -92,6 +93,9 @@ def draw_map(
 def draw_squares(axes: Axes, values: Sequence[Sequence[float | None]], scale: Scale) -> None:
     """Draw one square a value in its colour, and nothing where there is none."""
     table = np.array([[np.nan if value is None else value for value in row] for row in values])
+    # seaborn draws the whole figure, to see whether ticks overlap that it has none of
+    figure = axes.figure
+    figure.set_visible(False)
     sns.heatmap(
         table,
         ax=axes,
@@ -102,6 +106,7 @@ def draw_squares(axes: Axes, values: Sequence[Sequence[float | None]], scale: Sc
         xticklabels=False,
         yticklabels=False,
     )
+    figure.set_visible(True)
 
 
 def _mark_cells(axes: Axes, frame: Frame, rows: Sequence[Sequence[Cell]], palette: Palette) -> None:
@@ -159,12 +164,25 @@ def look_of(mark: KeyMark, cell: float, palette: Palette) -> dict[str, Any]:
     return {"facecolor": square, "edgecolor": hatching, "hatch": pattern * often, "linewidth": 0}
 
 
-def write_ticks(axes: Axes, frame: Frame, grid: Grid, size: float, *, turned: bool) -> None:
-    """Write lengths and depths at their squares, as many as there is room for."""
+def write_ticks(
+    canvas: Canvas,
+    axes: Axes,
+    frame: Frame,
+    grid: Grid,
+    size: float,
+    *,
+    turned: bool = False,
+    apart: float = 1.1,
+) -> None:
+    """Write lengths and depths at their squares, as many as there is room for.
+
+    ``size`` is in points; ``apart`` is the least distance of two depths over that size.
+    """
     lengths, depths = write_lengths(grid.lengths), write_depths(grid.depths)
     turn: dict[str, Any] = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"}
-    columns = thin(len(lengths), frame.width, 1.9 * size / POINTS if turned else 0)
-    rows = thin(len(depths), frame.height, 1.1 * size / POINTS)
+    widest = max(measure_text(tick, canvas.families, size) for tick in lengths) + 0.08
+    columns = thin(len(lengths), frame.width, 1.9 * size / POINTS if turned else widest)
+    rows = thin(len(depths), frame.height, apart * size / POINTS)
     below, beside = [lengths[i] for i in columns], [depths[i] for i in rows]
     axes.set_xticks([i + 0.5 for i in columns], below, fontsize=size, **turn if turned else {})
     axes.set_yticks([i + 0.5 for i in rows], beside, fontsize=size, rotation=0)
@@ -172,24 +190,20 @@ def write_ticks(axes: Axes, frame: Frame, grid: Grid, size: float, *, turned: bo
 
 
 def thin(count: int, extent: float, needed: float) -> list[int]:
-    """Choose which of the ticks are written, so that each has the room it needs."""
-    step = 1
-    while step < count and step * extent / count < needed:
-        step += 1
-    chosen = list(range(0, count, step))
-    last = count - 1
-    if chosen[-1] != last:
-        if last - chosen[-1] < step and len(chosen) > 1:
-            chosen.pop()
-        chosen.append(last)
-    return chosen
+    """Choose which ticks are written, the first and the last among them, evenly as can be.
+
+    Each has the room it needs of the extent that all share.
+    """
+    step = next((s for s in range(1, count) if s * extent / count >= needed), count)
+    parts = max((count - 1) // step, 1)
+    return sorted({round(part * (count - 1) / parts) for part in range(parts + 1)})
 
 
 def draw_bar(
     canvas: Canvas, frame: Frame, scale: Scale, words: str, sizes: tuple[float, float]
 ) -> None:
     """Draw a colour bar with its words; ``sizes`` are the points of its ticks and its words."""
-    axes = add_axes(canvas, frame)
+    axes = add_axes(canvas, frame, "bar")
     mapped = ScalarMappable(Normalize(scale.low, scale.high), scale.colours)
     bar = canvas.figure.colorbar(mapped, cax=axes, ticks=[at for at, _ in scale.ticks])
     bar.outline.set_linewidth(0)

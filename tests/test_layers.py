@@ -41,6 +41,7 @@ GROUPS: tuple[tuple[str, frozenset[str]], ...] = (
             "controls",
             "captions",
             "palettes",
+            "sheet_labels",
         }
         | {"folding", "wordings", "verdicts", "judge", "agreement", "foreign"}
         | {"failures", "outcomes", "completions", "labels", "cleaning"}
@@ -52,7 +53,7 @@ GROUPS: tuple[tuple[str, frozenset[str]], ...] = (
         "edges",
         frozenset({"files", "config", "needlefiles", "models", "prices", "credentials", "corpus"})
         | {"fetch", "tokens", "endpoint", "store", "tables", "fonts", "rubrics"}
-        | {"canvas", "maps", "legends", "framing", "heatmaps"}
+        | {"canvas", "maps", "legends", "framing", "heatmaps", "sheets"}
         | {"results"},
     ),
     (
@@ -76,7 +77,9 @@ OWNERS: Mapping[str, frozenset[str]] = {
     "pandas": frozenset({"tables"}),
     "seaborn": frozenset({"maps"}),
     # fonts finds its fonts, maps and legends draw, the others compose figures of them
-    "matplotlib": frozenset({"fonts", "canvas", "maps", "legends", "framing", "heatmaps"}),
+    "matplotlib": frozenset(
+        {"fonts", "canvas", "maps", "legends", "framing", "heatmaps", "sheets"}
+    ),
     "starlette": frozenset({"simulator"}),
     "uvicorn": frozenset({"simulator"}),
     "tiktoken": frozenset({"tokens"}),
