@@ -266,7 +266,7 @@ def describe_scope(estimate: Estimate, language: Language) -> str:
     if language == "zh":
         over = "推及其他的针与文本"
         if estimate.scope == "draw":
-            over = "仅就这一个针、这一处文本而言"
+            over = "仅就这一根针、这一处文本而言"
         return f"[ ] 为 95% 区间（{over}）"
     over = "over needles and places that might have been drawn"
     if estimate.scope == "draw":

@@ -47,7 +47,9 @@ GROUPS: tuple[tuple[str, frozenset[str]], ...] = (
         | {"failures", "outcomes", "completions", "labels", "cleaning"}
         | {"money", "budget", "pace", "estimate"}
         | {"reader", "oracle", "surfaces", "faults"}
-        | {"calibration", "truncation"},
+        | {"calibration", "truncation"}
+        | {"intervals", "effective", "weakness", "stats", "pairing", "comparable"}
+        | {"conclusions", "standings"},
     ),
     (
         "edges",
@@ -59,11 +61,31 @@ GROUPS: tuple[tuple[str, frozenset[str]], ...] = (
     (
         "runs",
         frozenset({"prepare", "probing", "stopping", "gate", "runner", "progress", "summary"})
-        | {"drawing", "judging", "marking", "importing", "replies", "simulator"},
+        | {
+            "evidence",
+            "comparing",
+            "drawing",
+            "judging",
+            "marking",
+            "importing",
+            "replies",
+            "simulator",
+        },
     ),
     (
         "commands",
-        frozenset({"commands", "rescoring", "showing", "intake", "listing", "catalogue", "checkup"})
+        frozenset(
+            {
+                "commands",
+                "rescoring",
+                "showing",
+                "versus",
+                "intake",
+                "listing",
+                "catalogue",
+                "checkup",
+            }
+        )
         | {"options", "cli", "cli_asking", "cli_results", "cli_setup", "__main__"},
     ),
 )
@@ -84,14 +106,14 @@ OWNERS: Mapping[str, frozenset[str]] = {
     "uvicorn": frozenset({"simulator"}),
     "tiktoken": frozenset({"tokens"}),
     "tokenizers": frozenset({"tokens"}),
-    "rich": frozenset({"progress"}),
+    "rich": frozenset({"progress", "versus"}),  # the live heatmap, and the table of a comparison
     "genai_prices": frozenset({"prices"}),
     "opencc": frozenset({"folding"}),
     "yaml": frozenset({"files", "store"}),
     "filelock": frozenset({"store", "fetch"}),
     "click": frozenset(
         {"cli", "cli_asking", "cli_results", "cli_setup", "options", "commands", "rescoring"}
-        | {"showing", "intake", "listing", "catalogue", "checkup"}
+        | {"showing", "versus", "intake", "listing", "catalogue", "checkup"}
     ),
     "dotenv": frozenset({"credentials"}),
 }
