@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from needle.options import no_keys, scorer_options
+from needle.options import figure_options, no_keys, scorer_options
 
 
 @click.command()
@@ -32,11 +32,18 @@ def score(run: Path, **options: Any) -> int:
 @click.option(
     "--scorer", help="Whose scores: keyword, exact, judge, published (default the run's)."
 )
-def heatmap(runs: tuple[Path, ...], labels: str | None, scorer: str | None) -> int:
-    """Draw a run's heatmaps, PNG and SVG, into its folder."""
+@click.option(
+    "--style",
+    type=click.Choice(["published", "paper"]),
+    default="published",
+    help="published (default): PNG and SVG with a title; paper: a column's PDF, caption apart.",
+)
+@figure_options
+def heatmap(runs: tuple[Path, ...], **options: Any) -> int:
+    """Draw a run's heatmaps into its folder."""
     from needle.showing import draw_again
 
-    return draw_again(runs, labels, scorer)
+    return draw_again(runs, **options)
 
 
 @click.command()

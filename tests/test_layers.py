@@ -42,6 +42,8 @@ GROUPS: tuple[tuple[str, frozenset[str]], ...] = (
             "captions",
             "palettes",
             "sheet_labels",
+            "difference_labels",
+            "paper_captions",
         }
         | {"folding", "wordings", "verdicts", "judge", "agreement", "foreign"}
         | {"failures", "outcomes", "completions", "labels", "cleaning"}
@@ -55,7 +57,7 @@ GROUPS: tuple[tuple[str, frozenset[str]], ...] = (
         "edges",
         frozenset({"files", "config", "needlefiles", "models", "prices", "credentials", "corpus"})
         | {"fetch", "tokens", "endpoint", "store", "tables", "fonts", "rubrics"}
-        | {"canvas", "maps", "legends", "framing", "heatmaps", "sheets"}
+        | {"canvas", "maps", "legends", "framing", "heatmaps", "papers", "sheets", "differences"}
         | {"results"},
     ),
     (
@@ -100,7 +102,17 @@ OWNERS: Mapping[str, frozenset[str]] = {
     "seaborn": frozenset({"maps"}),
     # fonts finds its fonts, maps and legends draw, the others compose figures of them
     "matplotlib": frozenset(
-        {"fonts", "canvas", "maps", "legends", "framing", "heatmaps", "sheets"}
+        {
+            "fonts",
+            "canvas",
+            "maps",
+            "legends",
+            "framing",
+            "heatmaps",
+            "papers",
+            "sheets",
+            "differences",
+        }
     ),
     "starlette": frozenset({"simulator"}),
     "uvicorn": frozenset({"simulator"}),
