@@ -1,0 +1,110 @@
+// What the runs come to: the table of figures, and the sentences that may be concluded.
+
+function estimateText(estimate) {
+  // A share with its interval under it.
+  if (!estimate || estimate.value === null) return "–";
+  return [node("b", {}, percent(estimate.value)), " ",
+    node("small", {}, interval(estimate.low, estimate.high))];
+}
+
+function overallText(map) {
+  if (map.statistics) return estimateText(map.statistics.overall);
+  return map.recall === null ? "–" : node("b", {}, percent(map.recall));
+}
+
+function effectiveText(map, definition) {
+  const found = map.statistics && map.statistics.effective.find((each) => each.definition === definition);
+  if (!found || found.threshold === null || found.state === null) return "–";
+  const [shortest, longest] = [map.lengths[0], map.lengths[map.lengths.length - 1]];
+  const value = { within: length(found.length), below: `< ${length(shortest)}`,
+    beyond: `≥ ${length(found.length === null ? longest : found.length)}` }[found.state];
+  const low = found.low === null ? `<${length(shortest)}` : length(found.low);
+  const high = found.high === null ? `>${length(longest)}` : length(found.high);
+  return [node("b", {}, value), " ", node("small", {}, low === high ? low : `${low}–${high}`)];
+}
+
+function weakText(map) {
+  const weak = map.statistics && map.statistics.weak;
+  if (!weak) return map.statistics ? say("weak_none") : "–";
+  const ends = (pair, write) => pair[0] === pair[1] ? write(pair[0]) : `${write(pair[0])}–${write(pair[1])}`;
+  return [say("weak_place", { lengths: ends(weak.lengths, length), depths: ends(weak.depths, depth) }), " ",
+    node("small", {}, say("weak_shares", { inside: percent(weak.inside), outside: percent(weak.outside) }))];
+}
+
+function leftOutText(map) {
+  const counts = Object.entries(map.left_out);
+  if (!counts.length) return say("none");
+  const total = counts.reduce((sum, [, count]) => sum + count, 0);
+  const reasons = listed(counts.map(([verdict, count]) => `${verdictOf(map, verdict)} ${whole(count)}`));
+  return [node("b", {}, whole(total)), " ", node("small", {}, reasons)];
+}
+
+function verdictOf(map, verdict) {
+  // What an imported file lacks may still have been run.
+  return verdict === "not_run" && runOf(map).imported ? say("no_result") : verdictName(verdict);
+}
+
+function spentText(map) {
+  const { spent } = map;
+  const amounts = Object.entries(spent.money).map(([currency, amount]) => money(amount, currency));
+  return amounts.length ? listed(amounts) : say(runOf(map).simulated ? "free" : "not_known");
+}
+
+function tokensText(map) {
+  const { spent } = map;
+  const sent = spent.endpoint_prompt_tokens === null ? spent.prompt_tokens : spent.endpoint_prompt_tokens;
+  if (!sent) return "–";
+  const cached = spent.cached_tokens
+    ? say("of_them_cached", { share: percent(spent.cached_tokens / sent, 0) }) : "";
+  return [length(sent), " ", node("small", {}, cached)];
+}
+
+function summary(maps) {
+  const heads = ["model", "text", "recall", "effective_absolute", "effective_relative", "weak", "scored",
+    "left_out", "tokens_in", "money", "latency"].map((key) => say(`head_${key}`));
+  const rows = maps.map((map) => [
+    [isolated(runOf(map).name), " ", node("span", { class: "badges" }, badges(runOf(map)))],
+    textName(map),
+    overallText(map),
+    effectiveText(map, "absolute"),
+    effectiveText(map, "relative"),
+    weakText(map),
+    whole(map.scored),
+    leftOutText(map),
+    tokensText(map),
+    spentText(map),
+    seconds(map.spent.latency_s),
+  ]);
+  // A column that says nothing of any run is left out.
+  const used = heads.map((_, column) => rows.some((row) => row[column] !== "–"));
+  const kept = (cells) => cells.filter((_, column) => used[column]);
+  return table(kept(heads), rows.map(kept), { class: "summary cards" });
+}
+
+function sentences(maps) {
+  const told = maps.filter((map) => map.sentences && map.sentences[view.language].length);
+  if (!told.length) return null;
+  return [node("h3", {}, say("conclusions")),
+    node("div", { class: "claims" }, told.map((map) => node("div", {},
+      node("h4", {}, isolated(runOf(map).name), " · ", textName(map)),
+      node("ul", {}, map.sentences[view.language].map((each) => node("li", {}, isolated(each)))))))];
+}
+
+function meanings(maps) {
+  // What the numbers of the table mean, as far as they are there.
+  const stated = maps.filter((map) => map.statistics);
+  const told = [say("meaning_left_out")];
+  if (stated.length) {
+    told.unshift(say("meaning_interval"), say("meaning_effective"));
+    const single = stated.filter((map) => map.statistics.overall.scope === "draw" && map.scored);
+    if (single.length) told.splice(1, 0, say("meaning_draw"));
+    if (maps.some((map) => weakBox(map))) told.push(say("meaning_weak"));
+  }
+  return node("ul", { class: "notes" }, told.map((text) => node("li", {}, text)));
+}
+
+function fillFindings() {
+  const maps = shownMaps();
+  fill(byId("findings"), node("h2", {}, say("findings_heading")),
+    maps.length ? [summary(maps), meanings(maps), sentences(maps)] : node("p", {}, say("nothing_chosen")));
+}

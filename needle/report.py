@@ -1,0 +1,89 @@
+"""From run folders to the report page: one file of HTML that needs nothing else."""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from needle import __version__
+from needle.drawing import collect_heatmaps
+from needle.errors import UsageError
+from needle.labels import COLOURS
+from needle.outcomes import settle_states
+from needle.reportdata import Report, RunShown, name_runs, write_report
+from needle.reporttrials import Room
+from needle.store import OUTCOMES, RUN, load_run, read_lines, read_scores
+from needle.types import Language
+from needle.webpage import build_page, write_json
+
+MOST = 12_000_000
+"""Bytes of data, before they are compressed, that a page is kept within as far as may be."""
+
+_ROOMS = (
+    Room(),
+    Room(answer=20_000, reasoning=20_000),
+    Room(answer=4_000, reasoning=2_000, around=400),
+    Room(answer=1_000, reasoning=200, around=160),
+    Room(answer=300, reasoning=0, around=80),
+)
+"""What is cut first, and what last, where all that the runs hold would be too much."""
+
+PALETTES = {"published": COLOURS}
+
+
+def gather(
+    folders: Iterable[Path], scorer: str | None = None, tasks: Sequence[str] = ()
+) -> Report:
+    """Read run folders into a report. ``tasks`` are those shown, all where none is named.
+
+    Raises UsageError for a folder without a run, a scorer that has scored nothing there, and a
+    task that no run has.
+    """
+    runs = tuple(_read(folder, scorer, tasks) for folder in dict.fromkeys(folders))
+    there = dict.fromkeys(task for shown in runs for task in shown.run.tasks)
+    for task in tasks:
+        if task not in there:
+            raise UsageError(f"no task {task!r} (--task) in these runs: there are {', '.join(there)}")
+    return Report(runs, (), ())
+
+
+def _read(folder: Path, scorer: str | None, tasks: Sequence[str]) -> RunShown:
+    run = load_run(folder)
+    heatmaps = tuple(
+        heatmap
+        for heatmap in collect_heatmaps(folder, run, scorer)
+        if not tasks or heatmap.task in tasks
+    )
+    return RunShown(
+        folder=folder.resolve().name,
+        run=run,
+        config=(folder / RUN).read_text(encoding="utf-8"),
+        command=None,
+        heatmaps=heatmaps,
+        told=(None,) * len(heatmaps),
+        states=settle_states(read_lines(folder / OUTCOMES)),
+        scores=read_scores(folder),
+        around={},
+    )
+
+
+def make_page(report: Report, labels: Language | None = None, palette: str = "published") -> bytes:
+    """Return the page's bytes: the same for the same report.
+
+    ``labels`` is the language that it opens in, the browser's unless given. Long texts are cut
+    only where the page would otherwise grow too large, and it says how much is left out.
+    """
+    for room in _ROOMS:
+        data = write_report(report, room)
+        if len(write_json(data)) <= MOST:
+            break
+    names = ", ".join(name_runs(report.runs))
+    shown = {**data, "labels": labels, "palette": palette, "palettes": PALETTES}
+    return build_page({**shown, "version": __version__}, f"needle: {names}", labels or "en")
+
+
+def name_page(folders: Sequence[Path], report: Report) -> Path:
+    """Return where a page goes unless told otherwise: into its run's folder, or beside the first."""
+    if len(folders) == 1:
+        return folders[0] / "report.html"
+    digests = "\n".join(shown.run.digest for shown in report.runs)
+    return folders[0].resolve().parent / f"report-{hashlib.sha256(digests.encode()).hexdigest()[:8]}.html"
