@@ -5,14 +5,19 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from needle import __version__
+from needle.claims import Comparison
+from needle.comparable import find_differences
+from needle.comparing import compare_languages, compare_runs
+from needle.conclusions import conclude, conclude_comparison
 from needle.drawing import collect_heatmaps
 from needle.errors import UsageError
+from needle.evidence import read_statistics
 from needle.labels import COLOURS
 from needle.outcomes import settle_states
-from needle.reportdata import Report, RunShown, name_runs, write_report
+from needle.reportdata import Again, Paired, Report, RunShown, Told, name_runs, write_report
 from needle.reporttrials import Room
 from needle.store import OUTCOMES, RUN, load_run, read_lines, read_scores
-from needle.types import Language
+from needle.types import LANGUAGES, Language
 from needle.webpage import build_page, write_json
 
 MOST = 12_000_000
@@ -30,36 +35,52 @@ _ROOMS = (
 PALETTES = {"published": COLOURS}
 
 
-def gather(
-    folders: Iterable[Path], scorer: str | None = None, tasks: Sequence[str] = ()
-) -> Report:
+def gather(folders: Iterable[Path], scorer: str | None = None, tasks: Sequence[str] = ()) -> Report:
     """Read run folders into a report. ``tasks`` are those shown, all where none is named.
 
     Raises UsageError for a folder without a run, a scorer that has scored nothing there, and a
     task that no run has.
     """
-    runs = tuple(_read(folder, scorer, tasks) for folder in dict.fromkeys(folders))
+    folders = list(dict.fromkeys(folders))
+    runs = tuple(_read(folder, scorer, tasks) for folder in folders)
     there = dict.fromkeys(task for shown in runs for task in shown.run.tasks)
     for task in tasks:
         if task not in there:
-            raise UsageError(f"no task {task!r} (--task) in these runs: there are {', '.join(there)}")
-    return Report(runs, (), ())
+            raise UsageError(
+                f"no task {task!r} (--task) in these runs: there are {', '.join(there)}"
+            )
+    differences = tuple(find_differences([shown.run for shown in runs])) if len(runs) > 1 else ()
+    compared = [] if differences or len(runs) == 1 else compare_runs(folders, scorer)
+    gaps = [gap for folder in folders for gap in compare_languages(folder, scorer)]
+    paired = tuple(
+        _say(comparison)
+        for comparison in (*compared, *gaps)
+        if not tasks or comparison.task in tasks
+    )
+    return Report(runs, paired, differences)
+
+
+def _say(comparison: Comparison) -> Paired:
+    sentences = {language: conclude_comparison(comparison, language) for language in LANGUAGES}
+    return Paired(comparison, sentences)
 
 
 def _read(folder: Path, scorer: str | None, tasks: Sequence[str]) -> RunShown:
     run = load_run(folder)
-    heatmaps = tuple(
-        heatmap
-        for heatmap in collect_heatmaps(folder, run, scorer)
+    told = [
+        (heatmap, Told(statistics, {x: conclude(statistics, x) for x in LANGUAGES}))
+        for heatmap, statistics in zip(
+            collect_heatmaps(folder, run, scorer), read_statistics(folder, scorer), strict=True
+        )
         if not tasks or heatmap.task in tasks
-    )
+    ]
     return RunShown(
         folder=folder.resolve().name,
         run=run,
         config=(folder / RUN).read_text(encoding="utf-8"),
-        command=None,
-        heatmaps=heatmaps,
-        told=(None,) * len(heatmaps),
+        again=Again("", (), {language: () for language in LANGUAGES}),
+        heatmaps=tuple(heatmap for heatmap, _ in told),
+        told=tuple(each for _, each in told),
         states=settle_states(read_lines(folder / OUTCOMES)),
         scores=read_scores(folder),
         around={},
@@ -86,4 +107,7 @@ def name_page(folders: Sequence[Path], report: Report) -> Path:
     if len(folders) == 1:
         return folders[0] / "report.html"
     digests = "\n".join(shown.run.digest for shown in report.runs)
-    return folders[0].resolve().parent / f"report-{hashlib.sha256(digests.encode()).hexdigest()[:8]}.html"
+    return (
+        folders[0].resolve().parent
+        / f"report-{hashlib.sha256(digests.encode()).hexdigest()[:8]}.html"
+    )

@@ -9,7 +9,15 @@ from typing import Any
 from needle.claims import Comparison, Estimate, Statistics
 from needle.figures import Heatmap
 from needle.labels import make_labels, mark_cell, write_depths, write_lengths
-from needle.reporttrials import Line, Pool, Room, gather_trials, lay_out, place_trials
+from needle.reporttrials import (
+    Line,
+    Pool,
+    Room,
+    Sides,
+    gather_trials,
+    lay_out,
+    place_trials,
+)
 from needle.tasks import text_language
 from needle.types import LANGUAGES, Language, Run
 
@@ -28,24 +36,37 @@ class Told:
 
 
 @dataclass(frozen=True, slots=True)
+class Again:
+    """How a run is made again: the command, the files that it names, and what it leaves open.
+
+    ``files`` are (name, text) of a needle or prompt that was the user's own; ``gaps`` are
+    sentences by the reader's language.
+    """
+
+    command: str
+    files: Sequence[tuple[str, str]]
+    gaps: Mapping[Language, Sequence[str]]
+
+
+@dataclass(frozen=True, slots=True)
 class RunShown:
     """All of a run that the page is made of.
 
-    ``folder`` is the run folder's name alone. ``config`` is run.yaml's text, ``command`` the
-    command line that makes the same run (None for an imported one). ``states`` are the trials'
-    lines by trial, ``scores`` by trial and scorer. ``told`` is in the order of ``heatmaps``.
-    ``around`` gives the text before a trial's needle, the needle, and the text after it.
+    ``folder`` is the run folder's name alone, ``config`` run.yaml's text. ``again`` is how it is
+    made again. ``told`` is in the order of ``heatmaps``. ``states`` are the trials' lines by trial,
+    ``scores`` by trial and scorer. ``around`` gives the text around each sentence inserted in a
+    trial, in their order; trials whose text is not at hand are not in it.
     """
 
     folder: str
     run: Run
     config: str
-    command: str | None
+    again: Again
     heatmaps: tuple[Heatmap, ...]
-    told: tuple[Told | None, ...]
+    told: tuple[Told, ...]
     states: Mapping[str, Line]
     scores: Mapping[tuple[str, str], Line]
-    around: Mapping[str, tuple[str, str, str]]
+    around: Mapping[str, Sequence[Sides]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +141,9 @@ def write_run(shown: RunShown, name: str) -> dict[str, Any]:
         "layouts": sorted({line["layout"] for line in lines}),
         "haystacks": {language: note.name for language, note in run.haystacks.items()},
         "config": shown.config,
-        "command": shown.command,
+        "command": shown.again.command,
+        "files": list(shown.again.files),
+        "gaps": {language: list(shown.again.gaps[language]) for language in LANGUAGES},
     }
 
 
@@ -144,11 +167,10 @@ def _spend(lines: Sequence[Line]) -> dict[str, Any]:
 
 
 def write_map(
-    shown: RunShown, number: int, heatmap: Heatmap, told: Told | None, pool: Pool, room: Room
+    shown: RunShown, number: int, heatmap: Heatmap, told: Told, pool: Pool, room: Room
 ) -> dict[str, Any]:
     """Write a heatmap with its statistics and trials; ``number`` is its run's."""
     trials = gather_trials(shown.states, heatmap.task, heatmap.language)
-    by_cell: Sequence[Any] = told.statistics.cells if told else ()
     needles = shown.run.needles[heatmap.task][heatmap.language]
     return {
         "run": number,
@@ -169,11 +191,11 @@ def write_map(
         "scores": [_round(cell.score) for cell in heatmap.cells],
         "verdicts": [cell.verdicts for cell in heatmap.cells],
         "marks": [mark_cell(cell) for cell in heatmap.cells],
-        "intervals": [write_interval(estimate) for _, _, estimate in by_cell],
+        "intervals": [write_interval(estimate) for _, _, estimate in told.statistics.cells],
         "cells": place_trials(shown.run, heatmap, trials),
         "words": {language: _write_words(heatmap, language) for language in LANGUAGES},
-        "statistics": told and write_statistics(told.statistics),
-        "sentences": told and {x: list(told.sentences[x]) for x in LANGUAGES},
+        "statistics": write_statistics(told.statistics),
+        "sentences": {x: list(told.sentences[x]) for x in LANGUAGES},
         "needles": [
             {"name": n.name, "question": n.question, "answers": n.answers} for n in needles
         ],

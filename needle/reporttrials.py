@@ -19,8 +19,9 @@ _PLAIN = (
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """The most characters that a page has room for: of an answer, its reasoning, and the text
-    to either side of a needle. None is all of it.
+    """The most characters that a page has room for; None is all of them.
+
+    Of an answer, of its reasoning, and of the text to either side of a needle.
     """
 
     answer: int | None = None
@@ -28,15 +29,19 @@ class Room:
     around: int | None = None
 
 
+Sides = tuple[str, str]
+"""The text before an inserted sentence, and the text after it."""
+
+
 class Pool:
-    """Texts around needles, each kept once: runs that are compared share theirs."""
+    """Texts around inserted sentences, each kept once: runs that are compared share theirs."""
 
     def __init__(self) -> None:
         """Begin with none."""
-        self.texts: list[tuple[str, str, str]] = []
-        self._places: dict[tuple[str, str, str], int] = {}
+        self.texts: list[Sides] = []
+        self._places: dict[Sides, int] = {}
 
-    def add(self, text: tuple[str, str, str]) -> int:
+    def add(self, text: Sides) -> int:
         """Return a text's place among those kept, with it added if it is new."""
         place = self._places.setdefault(text, len(self.texts))
         if place == len(self.texts):
@@ -63,7 +68,7 @@ def lay_out(
     trials: Sequence[tuple[str, Line]],
     scores: Mapping[tuple[str, str], Line],
     scorer: str,
-    around: Mapping[str, tuple[str, str, str]],
+    around: Mapping[str, Sequence[Sides]],
     pool: Pool,
     room: Room,
 ) -> dict[str, list[Any]]:
@@ -76,7 +81,9 @@ def lay_out(
     columns: dict[str, list[Any]] = {name: [line[name] for _, line in trials] for name in _PLAIN}
     columns["key"] = [trial[:_KEY] for trial, _ in trials]
     columns["needle"] = [line["needle"] for _, line in trials]
-    columns["places"] = [[_lay_place(place) for place in line["needles"]] for _, line in trials]
+    columns["places"] = [
+        _lay_places(line["needles"], around.get(trial, ()), pool, room) for trial, line in trials
+    ]
     columns["amount"] = [(line["cost"] or {}).get("amount") for _, line in trials]
     columns["currency"] = [(line["cost"] or {}).get("currency") for _, line in trials]
     for name, most in (("answer", room.answer), ("reasoning", room.reasoning)):
@@ -89,14 +96,25 @@ def lay_out(
     columns["verdict"] = [line.get("verdict", "not_run") for line in own]
     columns["explanation"] = [line.get("explanation") for line in own]
     columns["others"] = [_lay_others(trial, scores, names) for trial, _ in trials]
-    places = [around.get(trial) for trial, _ in trials]
-    columns["around"] = [place and pool.add(_shorten(place, room.around)) for place in places]
     return columns
 
 
-def _lay_place(place: Line) -> list[Any]:
-    depths = place["depth_percent"], place["actual_depth_percent"]
-    return [place["text"], *depths, bool(place.get("distractor"))]
+def _lay_places(
+    places: Sequence[Line], around: Sequence[Sides], pool: Pool, room: Room
+) -> list[list[Any]]:
+    """Lay out inserted sentences: text, depths, whether it is a distractor, and its sides.
+
+    The sides are a number in the pool, None where they are not known.
+    """
+    kept = [pool.add(_shorten(sides, room.around)) for sides in around]
+    known: Sequence[int | None] = kept if len(kept) == len(places) else [None] * len(places)
+    return [
+        [
+            *(place["text"], place["depth_percent"], place["actual_depth_percent"]),
+            *(bool(place.get("distractor")), sides),
+        ]
+        for place, sides in zip(places, known, strict=True)
+    ]
 
 
 def _lay_others(
@@ -115,19 +133,17 @@ def _cut(text: str | None, most: int | None) -> tuple[str | None, int]:
     return text[:most], len(text) - most
 
 
-def _shorten(around: tuple[str, str, str], most: int | None) -> tuple[str, str, str]:
-    """Return the needle with what there is room for on either side of it."""
-    before, needle, after = around
+def _shorten(sides: Sides, most: int | None) -> Sides:
+    """Return what there is room for on either side of an inserted sentence."""
+    before, after = sides
     if most is None:
-        return around
+        return sides
     if len(before) > most:
         before = "…" + before[len(before) - most :]
-    return before, needle, after if len(after) <= most else after[:most] + "…"
+    return before, after if len(after) <= most else after[:most] + "…"
 
 
-def place_trials(
-    run: Run, heatmap: Heatmap, trials: Sequence[tuple[str, Line]]
-) -> list[list[int]]:
+def place_trials(run: Run, heatmap: Heatmap, trials: Sequence[tuple[str, Line]]) -> list[list[int]]:
     """Return which trials stand in each cell of a heatmap, in the order of its cells.
 
     A trial whose place is that of several cells stands in each of them.

@@ -40,10 +40,10 @@ function trialParts(each) {
     node("p", { class: "verdict" }, verdictChip(each),
       each.score !== null && node("b", {}, percent(each.score)),
       node("span", { class: "soft" }, scorerName(each.map.scorer))),
-    each.explanation && node("p", {}, isolated(each.explanation)),
+    each.explanation && node("p", {}, isolated(explain(each.explanation))),
     each.others.map(([scorer, score, verdict, why]) => node("p", { class: "soft" },
       `${scorerName(scorer)}${view.language === "zh" ? "：" : ": "}`,
-      `${verdictName(verdict)}${score === null ? "" : ` ${percent(score)}`}`, why && [" – ", isolated(why)])),
+      `${verdictName(verdict)}${score === null ? "" : ` ${percent(score)}`}`, why && [" – ", isolated(explain(why))])),
     each.failure && failureParts(each),
     part("question", node("p", {}, isolated(needle.question))),
     part("accepted", node("p", {}, isolated(needle.answers.map((group) =>
@@ -73,27 +73,24 @@ function failureParts(each) {
 }
 
 function aroundParts(each) {
-  const parts = [];
+  const parts = each.places.map(([text, asked, actual, isDistractor, sides]) => {
+    const [before, after] = sides === null ? ["", ""] : held.around[sides];
+    const gap = each.map.text_language === "zh" ? "" : " ";
+    return [
+      node("blockquote", { dir: "auto" }, before, before && gap,
+        node("mark", { class: isDistractor ? "distractor" : "" }, text), after && gap, after),
+      node("p", { class: "soft" }, claused([isDistractor && say("distractor"),
+        say("depth_both", { asked: depth(asked), actual: depth(actual) })].filter(Boolean))),
+    ];
+  });
   if (each.control) parts.push(node("p", {}, say(`explain_${each.control}`)));
-  if (each.around !== null) {
-    const [before, needle, after] = held.around[each.around];
-    parts.push(node("blockquote", { dir: "auto" }, before, node("mark", {}, needle), after));
-  }
-  if (each.around === null || each.places.length > 1) {
-    parts.push(node("ul", { class: "places" }, each.places.map(([text, asked, actual, isDistractor]) =>
-      node("li", {}, node("mark", { class: isDistractor ? "distractor" : "" }, isolated(text)), " ",
-        node("small", {}, claused([isDistractor && say("distractor"), say("depth_both",
-          { asked: depth(asked), actual: depth(actual) })].filter(Boolean)))))));
-  }
-  if (each.around === null && !each.control) parts.push(node("p", { class: "soft" }, say("no_text")));
+  else if (each.places.every((place) => place[4] === null)) parts.push(node("p", { class: "soft" }, say("no_text")));
   return parts;
 }
 
 function countParts(each) {
   return terms([
     [say("length_asked"), each.control === "no_haystack" ? null : whole(each.context_length)],
-    [say("depth_both_head"), each.depth_percent === null ? null
-      : say("depth_both", { asked: depth(each.depth_percent), actual: depth(each.actual_depth_percent) })],
     [say("tokens_ours"), known(each.prompt_tokens)],
     [say("tokens_endpoint"), known(each.endpoint_prompt_tokens)],
     [say("tokens_cached"), known(each.cached_tokens)],

@@ -8,26 +8,29 @@ function estimateText(estimate) {
 }
 
 function overallText(map) {
-  if (map.statistics) return estimateText(map.statistics.overall);
-  return map.recall === null ? "–" : node("b", {}, percent(map.recall));
+  return estimateText(map.statistics.overall);
 }
 
+// No more than three figures are known of a length between tested ones.
+const figures = (units) => length(Number(units.toPrecision(3)));
+
 function effectiveText(map, definition) {
-  const found = map.statistics && map.statistics.effective.find((each) => each.definition === definition);
+  const found = map.statistics.effective.find((each) => each.definition === definition);
   if (!found || found.threshold === null || found.state === null) return "–";
   const [shortest, longest] = [map.lengths[0], map.lengths[map.lengths.length - 1]];
-  const value = { within: length(found.length), below: `< ${length(shortest)}`,
+  const value = { within: figures(found.length), below: `< ${length(shortest)}`,
     beyond: `≥ ${length(found.length === null ? longest : found.length)}` }[found.state];
-  const low = found.low === null ? `<${length(shortest)}` : length(found.low);
-  const high = found.high === null ? `>${length(longest)}` : length(found.high);
-  return [node("b", {}, value), " ", node("small", {}, low === high ? low : `${low}–${high}`)];
+  const low = found.low === null ? `< ${length(shortest)}` : figures(found.low);
+  const high = found.high === null ? `> ${length(longest)}` : figures(found.high);
+  return [node("b", {}, value), " ", node("small", {}, say("from_to", { low, high }))];
 }
 
 function weakText(map) {
-  const weak = map.statistics && map.statistics.weak;
-  if (!weak) return map.statistics ? say("weak_none") : "–";
+  const { weak } = map.statistics;
+  if (!weak) return say("weak_none");
   const ends = (pair, write) => pair[0] === pair[1] ? write(pair[0]) : `${write(pair[0])}–${write(pair[1])}`;
-  return [say("weak_place", { lengths: ends(weak.lengths, length), depths: ends(weak.depths, depth) }), " ",
+  const near = (value) => depth(Number(value.toFixed(1)));
+  return [say("weak_place", { lengths: ends(weak.lengths, length), depths: ends(weak.depths, near) }), " ",
     node("small", {}, say("weak_shares", { inside: percent(weak.inside), outside: percent(weak.outside) }))];
 }
 
@@ -82,24 +85,23 @@ function summary(maps) {
 }
 
 function sentences(maps) {
-  const told = maps.filter((map) => map.sentences && map.sentences[view.language].length);
-  if (!told.length) return null;
+  // What is said of all alike is said once.
+  const told = maps.map((map) => map.sentences[view.language]);
+  const shared = maps.length > 1 ? told[0].filter((each) => told.every((some) => some.includes(each))) : [];
+  const list = (some) => node("ul", {}, some.map((each) => node("li", {}, isolated(each))));
   return [node("h3", {}, say("conclusions")),
-    node("div", { class: "claims" }, told.map((map) => node("div", {},
-      node("h4", {}, isolated(runOf(map).name), " · ", textName(map)),
-      node("ul", {}, map.sentences[view.language].map((each) => node("li", {}, isolated(each)))))))];
+    node("div", { class: "claims" },
+      maps.map((map, at) => node("div", {},
+        node("h4", {}, isolated(runOf(map).name), " · ", textName(map)),
+        list(told[at].filter((each) => !shared.includes(each)))))),
+    shared.length > 0 && [node("h4", {}, say("of_all")), node("div", { class: "claims" }, list(shared))]];
 }
 
 function meanings(maps) {
   // What the numbers of the table mean, as far as they are there.
-  const stated = maps.filter((map) => map.statistics);
-  const told = [say("meaning_left_out")];
-  if (stated.length) {
-    told.unshift(say("meaning_interval"), say("meaning_effective"));
-    const single = stated.filter((map) => map.statistics.overall.scope === "draw" && map.scored);
-    if (single.length) told.splice(1, 0, say("meaning_draw"));
-    if (maps.some((map) => weakBox(map))) told.push(say("meaning_weak"));
-  }
+  const told = [say("meaning_interval"), say("meaning_effective")];
+  if (maps.some((map) => map.statistics.weak)) told.push(say("meaning_weak"));
+  told.push(say("meaning_left_out"));
   return node("ul", { class: "notes" }, told.map((text) => node("li", {}, text)));
 }
 

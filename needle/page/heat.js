@@ -97,7 +97,7 @@ function separators(columns, rows, short) {
 }
 
 function weakBox(map) {
-  const weak = map.statistics && map.statistics.weak;
+  const { weak } = map.statistics;
   if (!weak) return null;
   const near = (values, wanted) => values.reduce((best, value, at) =>
     Math.abs(value - wanted) < Math.abs(values[best] - wanted) ? at : best, 0);
@@ -133,7 +133,7 @@ function axis(title, standoff, more) {
   const { soft, ink } = colours();
   return {
     title: { text: title, standoff, font: { size: 11.5, color: ink } }, fixedrange: true, showgrid: false,
-    zeroline: false, ticks: "", tickfont: { size: 10.5, color: soft }, ticklabeloverflow: "allow",
+    zeroline: false, ticks: "outside", ticklen: 4, tickcolor: "rgba(0,0,0,0)", tickfont: { size: 10.5, color: soft }, ticklabeloverflow: "allow",
     automargin: false, ...more,
   };
 }

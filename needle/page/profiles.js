@@ -6,19 +6,6 @@ const DASHES = ["solid", "dash", "dot", "dashdot"];
 
 const RULER = 0.856; // the fixed threshold of the absolute definition
 
-function pointsAlong(map, axisName) {
-  // [at, estimate] along an axis; without statistics the means alone, from the cells.
-  if (map.statistics) return map.statistics[axisName];
-  const rows = map.depths.length;
-  const places = axisName === "lengths" ? map.lengths : map.depths;
-  return places.map((at, place) => {
-    const known = map.scores.filter((score, cell) => score !== null &&
-      (axisName === "lengths" ? Math.floor(cell / rows) : cell % rows) === place);
-    const value = known.length ? known.reduce((sum, each) => sum + each, 0) / known.length : null;
-    return [at, { value, low: null, high: null, scored: known.length }];
-  });
-}
-
 function isSpread(lengths) {
   // Lengths that double want a logarithmic axis, evenly spaced ones a straight one.
   const last = lengths.length - 1;
@@ -43,7 +30,7 @@ function drawChart(chart, width) {
   const spread = along && isSpread(places);
   const extent = places[places.length - 1] - places[0];
   const traces = maps.map((map, order) => {
-    const told = pointsAlong(map, axisName).filter(([, estimate]) => estimate.value !== null);
+    const told = map.statistics[axisName].filter(([, estimate]) => estimate.value !== null);
     const shift = (order - (maps.length - 1) / 2) * 0.008; // so that intervals do not hide each other
     const number = map.run % look.series.length;
     return {
@@ -107,7 +94,7 @@ function profileTable(maps, axisName) {
   const along = axisName === "lengths";
   const places = unique(maps.flatMap((map) => map[axisName])).sort((a, b) => a - b);
   const rows = places.map((at) => [along ? length(at) : depth(at), ...maps.map((map) => {
-    const found = pointsAlong(map, axisName).find(([place]) => place === at);
+    const found = map.statistics[axisName].find(([place]) => place === at);
     return found ? estimateText(found[1]) : "–";
   })]);
   return table([say(along ? "head_length" : "head_depth"), ...maps.map((map) => runOf(map).name)], rows);

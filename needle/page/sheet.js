@@ -60,8 +60,8 @@ function makePanel(map, shared) {
 
 function headline(map) {
   if (map.recall === null) return say("no_recall");
-  const overall = map.statistics && map.statistics.overall;
-  const around = overall ? interval(overall.low, overall.high) : "";
+  const { overall } = map.statistics;
+  const around = interval(overall.low, overall.high);
   return [node("b", {}, `${say("recall")} ${percent(map.recall)}`), around && bracketed(around),
     sayCount("of_scored", map.scored)];
 }

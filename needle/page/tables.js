@@ -5,13 +5,14 @@ function fillPaired() {
     (each.language === null || view.languages.has(each.language)));
   const heads = ["pair", "text", "difference", "only", "p", "detectable"].map((key) => say(`head_${key}`));
   const rows = shown.map((each) => [
-    [isolated(each.second), " − ", isolated(each.first)],
+    each.of === "languages" ? [isolated(each.second), `${view.language === "zh" ? "：" : ": "}${say("gap")}`]
+      : [isolated(each.second), " − ", isolated(each.first)],
     each.language ? languageName(each.language) : say("both_languages"),
     [node("b", {}, points(each.difference.value)), " ",
       node("small", {}, `${points(each.difference.low)} … ${points(each.difference.high)}`)],
     say("only_counts", { second: whole(each.only_second), first: whole(each.only_first), pairs: whole(each.pairs) }),
     [chance(each.p_adjusted), " ", node("small", {}, say(`test_${each.test}`))],
-    say("in_points", { count: (100 * each.detectable).toFixed(1) }),
+    each.detectable === null ? say("no_power") : say("in_points", { count: (100 * each.detectable).toFixed(1) }),
   ]);
   const told = held.differences.length > 0 && held.runs.length > 1;
   fill(byId("paired"), (rows.length > 0 || told) && [
@@ -70,7 +71,10 @@ function fillSetup() {
       [say("run_replicates"), whole(run.replicates)],
       [say("run_layout"), listed(run.layouts)],
     ], { class: "facts" }),
-    run.command && [node("h4", {}, say("run_command")), copyable(run.command)],
+    node("h4", {}, say("run_command")), copyable(run.command),
+    run.gaps[view.language].length > 0 && node("ul", { class: "notes" },
+      run.gaps[view.language].map((each) => node("li", {}, isolated(each)))),
+    run.files.map(([name, text]) => folded(say("run_file", { name }), () => copyable(text))),
     folded(say("run_config"), () => copyable(run.config)))));
 }
 

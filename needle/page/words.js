@@ -53,7 +53,7 @@ function length(units) {
 
 function depth(share) {
   if (share === null || share === undefined) return "–";
-  return `${Number(share.toFixed(3))}%`;
+  return `${Number(share.toFixed(2))}%`;
 }
 
 function money(amount, currency) {
@@ -89,4 +89,20 @@ function taskName(task) {
 
 function scorerName(scorer) {
   return `scorer_${scorer}` in held.words ? say(`scorer_${scorer}`) : scorer;
+}
+
+function explain(reason) {
+  // A scorer's own words are English. Those that needle's scorers use are known here by heart;
+  // any other's, a judge's say, are shown as they are.
+  if (view.language === "en") return reason;
+  for (const [key, words] of Object.entries(held.words)) {
+    if (!key.startsWith("why_")) continue;
+    const [before, after] = words.en.split("{rest}");
+    if (after === undefined ? reason === before
+      : reason.startsWith(before) && reason.endsWith(after) && (before || after)) {
+      if (after === undefined) return say(key);
+      return say(key, { rest: explain(reason.slice(before.length, reason.length - after.length)) });
+    }
+  }
+  return reason;
 }
