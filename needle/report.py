@@ -78,7 +78,7 @@ def _read(folder: Path, scorer: str | None, tasks: Sequence[str]) -> RunShown:
         folder=folder.resolve().name,
         run=run,
         config=(folder / RUN).read_text(encoding="utf-8"),
-        again=Again("", (), {language: () for language in LANGUAGES}),
+        again=Again("", (), dict.fromkeys(LANGUAGES, ())),
         heatmaps=tuple(heatmap for heatmap, _ in told),
         told=tuple(each for _, each in told),
         states=settle_states(read_lines(folder / OUTCOMES)),
@@ -103,11 +103,11 @@ def make_page(report: Report, labels: Language | None = None, palette: str = "pu
 
 
 def name_page(folders: Sequence[Path], report: Report) -> Path:
-    """Return where a page goes unless told otherwise: into its run's folder, or beside the first."""
+    """Return where a page goes unless told otherwise.
+
+    One run's goes into its folder; that of several beside the first, named by all of them.
+    """
     if len(folders) == 1:
         return folders[0] / "report.html"
-    digests = "\n".join(shown.run.digest for shown in report.runs)
-    return (
-        folders[0].resolve().parent
-        / f"report-{hashlib.sha256(digests.encode()).hexdigest()[:8]}.html"
-    )
+    runs = "\n".join(shown.run.run_id for shown in report.runs)
+    return folders[0].parent / f"report-{hashlib.sha256(runs.encode()).hexdigest()[:8]}.html"

@@ -110,11 +110,13 @@ def _pack_plotly() -> str:
 
 def _write_policy(script: str) -> str:
     """Write the page's Content-Security-Policy. plotly.js sets styles, and draws in images."""
-    hashes = " ".join(
-        f"'sha256-{base64.b64encode(hashlib.sha256(code).digest()).decode()}'"
-        for code in (script.encode(), _read_plotly())
-    )
+    hashes = f"{_hash(script.encode())} {_hash(_read_plotly())}"
     return (
         f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; "
         "img-src data:; base-uri 'none'; form-action 'none'"
     )
+
+
+@cache
+def _hash(code: bytes) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(code).digest()).decode()}'"

@@ -63,11 +63,11 @@ function fillSetup() {
     terms([
       [say("run_folder"), isolated(run.folder)],
       [say("run_date"), run.date],
-      [say("run_endpoint"), run.simulated ? say("simulated") : isolated(run.endpoint)],
+      [say("run_endpoint"), run.simulated ? say("simulated")
+        : run.endpoint === "unknown" ? say("unknown") : isolated(run.endpoint)],
       [say("run_imported"), run.imported && [isolated(listed(run.imported.files)),
         run.imported.date && bracketed(run.imported.date)]],
-      [say("run_lengths"), say(run.vendor_count ? "lengths_vendor" : run.unit === "hanzi" ? "lengths_hanzi" : "lengths_common",
-        { tokenizer: run.tokenizer })],
+      [say("run_lengths"), say(lengthsKey(run), { tokenizer: run.tokenizer })],
       [say("run_replicates"), whole(run.replicates)],
       [say("run_layout"), listed(run.layouts)],
     ], { class: "facts" }),
@@ -76,6 +76,12 @@ function fillSetup() {
       run.gaps[view.language].map((each) => node("li", {}, isolated(each)))),
     run.files.map(([name, text]) => folded(say("run_file", { name }), () => copyable(text))),
     folded(say("run_config"), () => copyable(run.config)))));
+}
+
+function lengthsKey(run) {
+  if (run.vendor_count) return "lengths_vendor";
+  if (run.unit === "hanzi") return "lengths_hanzi";
+  return run.tokenizer === "unknown" ? "lengths_unknown" : "lengths_common";
 }
 
 function copyable(text) {
