@@ -4,7 +4,7 @@ function estimateText(estimate) {
   // A share with its interval under it.
   if (!estimate || estimate.value === null) return "–";
   return [node("b", {}, percent(estimate.value)), " ",
-    node("small", {}, interval(estimate.low, estimate.high))];
+    node("small", { class: "whole" }, interval(estimate.low, estimate.high))];
 }
 
 function overallText(map) {
@@ -22,7 +22,7 @@ function effectiveText(map, definition) {
     beyond: `≥ ${length(found.length === null ? longest : found.length)}` }[found.state];
   const low = found.low === null ? `< ${length(shortest)}` : figures(found.low);
   const high = found.high === null ? `> ${length(longest)}` : figures(found.high);
-  return [node("b", {}, value), " ", node("small", {}, say("from_to", { low, high }))];
+  return [node("b", {}, value), " ", node("small", { class: "whole" }, say("from_to", { low, high }))];
 }
 
 function weakText(map) {

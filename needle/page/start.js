@@ -85,7 +85,6 @@ function print(isPrinting) {
   if (view.printing === isPrinting) return;
   view.printing = isPrinting;
   document.documentElement.classList.toggle("printing", isPrinting);
-  document.documentElement.classList.toggle("wide", isPrinting && view.runs.size > 2);
   hideTip();
   changeLook();
 }

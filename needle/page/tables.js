@@ -1,8 +1,11 @@
 // Comparisons, controls, and how the runs were made.
 
 function fillPaired() {
+  const hidden = held.runs.filter((run, number) => !view.runs.has(number))
+    .flatMap((run) => [run.model, run.folder]);
   const shown = held.paired.filter((each) => each.task === view.task &&
-    (each.language === null || view.languages.has(each.language)));
+    (each.language === null ? view.languages.size > 1 : view.languages.has(each.language)) &&
+    !hidden.includes(each.first) && !hidden.includes(each.second));
   const heads = ["pair", "text", "difference", "only", "p", "detectable"].map((key) => say(`head_${key}`));
   const rows = shown.map((each) => [
     each.of === "languages" ? [isolated(each.second), `${view.language === "zh" ? "：" : ": "}${say("gap")}`]

@@ -264,7 +264,7 @@ def test_on_paper(browser: Browser, small: Path, tmp_path: Path) -> None:
             assert opened.page.locator(hidden).is_hidden()
         assert opened.page.locator(".panel .plot").first.is_visible()
         widths = opened.page.locator(".plot").evaluate_all("all => all.map(x => x.offsetWidth)")
-        assert 2 * max(widths) <= 690
+        assert 2 * max(widths) <= 1_010
         opened.page.emulate_media(media="screen")
         opened.page.wait_for_timeout(500)
         assert lightness(opened) < 40
