@@ -1,23 +1,21 @@
 """From run folders to the report page: one file of HTML that needs nothing else."""
 
-import hashlib
 from collections.abc import Iterable, Sequence
+from itertools import islice
 from pathlib import Path
 
 from needle import __version__
-from needle.claims import Comparison
-from needle.comparable import find_differences
-from needle.comparing import compare_languages, compare_runs
+from needle.claims import Comparison, Statistics
 from needle.conclusions import conclude, conclude_comparison
-from needle.drawing import collect_heatmaps
+from needle.contest import hold_contest, name_contest
 from needle.errors import UsageError
-from needle.evidence import read_statistics
-from needle.labels import COLOURS
+from needle.figures import Heatmap
 from needle.outcomes import settle_states
+from needle.palettes import PALETTES, Palette
 from needle.reportdata import Again, Paired, Report, RunShown, Told, name_runs, write_report
 from needle.reporttrials import Room
 from needle.store import OUTCOMES, RUN, load_run, read_lines, read_scores
-from needle.types import LANGUAGES, Language
+from needle.types import LANGUAGES, Language, Run
 from needle.webpage import build_page, write_json
 
 MOST = 12_000_000
@@ -32,8 +30,6 @@ _ROOMS = (
 )
 """What is cut first, and what last, where all that the runs hold would be too much."""
 
-PALETTES = {"published": COLOURS}
-
 
 def gather(folders: Iterable[Path], scorer: str | None = None, tasks: Sequence[str] = ()) -> Report:
     """Read run folders into a report. ``tasks`` are those shown, all where none is named.
@@ -42,22 +38,26 @@ def gather(folders: Iterable[Path], scorer: str | None = None, tasks: Sequence[s
     task that no run has.
     """
     folders = list(dict.fromkeys(folders))
-    runs = tuple(_read(folder, scorer, tasks) for folder in folders)
-    there = dict.fromkeys(task for shown in runs for task in shown.run.tasks)
+    runs = [load_run(folder) for folder in folders]
+    there = dict.fromkeys(task for run in runs for task in run.tasks)
     for task in tasks:
         if task not in there:
             raise UsageError(
                 f"no task {task!r} (--task) in these runs: there are {', '.join(there)}"
             )
-    differences = tuple(find_differences([shown.run for shown in runs])) if len(runs) > 1 else ()
-    compared = [] if differences or len(runs) == 1 else compare_runs(folders, scorer)
-    gaps = [gap for folder in folders for gap in compare_languages(folder, scorer)]
+    chosen = set(tasks) or set(there)
+    contest = hold_contest(folders, scorer, side_by_side=True)
+    each = zip(contest.heatmaps, (x.statistics for x in contest.standings), strict=True)
+    shown = tuple(
+        _show(folder, run, list(islice(each, len(run.tasks) * len(run.languages))), chosen)
+        for folder, run in zip(folders, runs, strict=True)
+    )
     paired = tuple(
         _say(comparison)
-        for comparison in (*compared, *gaps)
-        if not tasks or comparison.task in tasks
+        for comparison in (*contest.comparisons, *contest.gaps)
+        if comparison.task in chosen
     )
-    return Report(runs, paired, differences)
+    return Report(shown, paired, contest.obstacles)
 
 
 def _say(comparison: Comparison) -> Paired:
@@ -65,29 +65,29 @@ def _say(comparison: Comparison) -> Paired:
     return Paired(comparison, sentences)
 
 
-def _read(folder: Path, scorer: str | None, tasks: Sequence[str]) -> RunShown:
-    run = load_run(folder)
-    told = [
-        (heatmap, Told(statistics, {x: conclude(statistics, x) for x in LANGUAGES}))
-        for heatmap, statistics in zip(
-            collect_heatmaps(folder, run, scorer), read_statistics(folder, scorer), strict=True
-        )
-        if not tasks or heatmap.task in tasks
-    ]
+def _show(
+    folder: Path, run: Run, drawn: Sequence[tuple[Heatmap, Statistics]], tasks: set[str]
+) -> RunShown:
+    drawn = [(heatmap, statistics) for heatmap, statistics in drawn if heatmap.task in tasks]
     return RunShown(
         folder=folder.resolve().name,
         run=run,
         config=(folder / RUN).read_text(encoding="utf-8"),
         again=Again("", (), dict.fromkeys(LANGUAGES, ())),
-        heatmaps=tuple(heatmap for heatmap, _ in told),
-        told=tuple(each for _, each in told),
+        heatmaps=tuple(heatmap for heatmap, _ in drawn),
+        told=tuple(
+            Told(statistics, {language: conclude(statistics, language) for language in LANGUAGES})
+            for _, statistics in drawn
+        ),
         states=settle_states(read_lines(folder / OUTCOMES)),
         scores=read_scores(folder),
         around={},
     )
 
 
-def make_page(report: Report, labels: Language | None = None, palette: str = "published") -> bytes:
+def make_page(
+    report: Report, labels: Language | None = None, palette: Palette = "published"
+) -> bytes:
     """Return the page's bytes: the same for the same report.
 
     ``labels`` is the language that it opens in, the browser's unless given. Long texts are cut
@@ -102,12 +102,11 @@ def make_page(report: Report, labels: Language | None = None, palette: str = "pu
     return build_page({**shown, "version": __version__}, f"needle: {names}", labels or "en")
 
 
-def name_page(folders: Sequence[Path], report: Report) -> Path:
+def name_page(folders: Sequence[Path]) -> Path:
     """Return where a page goes unless told otherwise.
 
     One run's goes into its folder; that of several beside the first, named by all of them.
     """
     if len(folders) == 1:
         return folders[0] / "report.html"
-    runs = "\n".join(shown.run.run_id for shown in report.runs)
-    return folders[0].parent / f"report-{hashlib.sha256(runs.encode()).hexdigest()[:8]}.html"
+    return folders[0].parent / f"report-{name_contest(folders)}.html"

@@ -14,7 +14,7 @@ def make_report(
     folders: Sequence[Path],
     output: Path | None,
     labels: Any,
-    palette: str,
+    palette: Any,
     scorer: str | None,
     task: str | None,
 ) -> int:
@@ -24,7 +24,7 @@ def make_report(
 
     tasks = [name.strip() for name in (task or "").split(",") if name.strip()]
     report = gather(folders, scorer, tasks)
-    path = output or name_page(folders, report)
+    path = output or name_page(list(dict.fromkeys(folders)))
     page = make_page(report, labels, palette)
     try:
         write_whole(path, page)

@@ -40,6 +40,8 @@ GROUPS: tuple[tuple[str, frozenset[str]], ...] = (
             "cells",
             "controls",
             "captions",
+            "palettes",
+            "sheet_labels",
         }
         | {"folding", "wordings", "verdicts", "judge", "agreement", "foreign"}
         | {"failures", "outcomes", "completions", "labels", "cleaning"}
@@ -53,7 +55,8 @@ GROUPS: tuple[tuple[str, frozenset[str]], ...] = (
     (
         "edges",
         frozenset({"files", "config", "needlefiles", "models", "prices", "credentials", "corpus"})
-        | {"fetch", "tokens", "endpoint", "store", "tables", "fonts", "heatmaps", "rubrics"}
+        | {"fetch", "tokens", "endpoint", "store", "tables", "fonts", "rubrics"}
+        | {"canvas", "maps", "legends", "framing", "heatmaps", "sheets"}
         | {"results"}
         | {"webpage"},
     ),
@@ -61,9 +64,11 @@ GROUPS: tuple[tuple[str, frozenset[str]], ...] = (
         "runs",
         frozenset({"prepare", "probing", "stopping", "gate", "runner", "progress", "summary"})
         | {
-            "report",
             "evidence",
             "comparing",
+            "contest",
+            "exhibits",
+            "report",
             "drawing",
             "judging",
             "marking",
@@ -98,8 +103,11 @@ OWNERS: Mapping[str, frozenset[str]] = {
     "tenacity": frozenset({"endpoint", "fetch"}),  # each retries its own requests
     "httpx2": frozenset({"endpoint", "fetch"}),
     "pandas": frozenset({"tables"}),
-    "seaborn": frozenset({"heatmaps"}),
-    "matplotlib": frozenset({"heatmaps", "fonts"}),  # fonts finds its fonts
+    "seaborn": frozenset({"maps"}),
+    # fonts finds its fonts, maps and legends draw, the others compose figures of them
+    "matplotlib": frozenset(
+        {"fonts", "canvas", "maps", "legends", "framing", "heatmaps", "sheets"}
+    ),
     "starlette": frozenset({"simulator"}),
     "uvicorn": frozenset({"simulator"}),
     "tiktoken": frozenset({"tokens"}),
