@@ -63,12 +63,13 @@ function tokensText(map) {
 }
 
 function summary(maps) {
-  const heads = ["model", "text", "recall", "effective_absolute", "effective_relative", "weak", "scored",
+  const heads = ["model", "text", "recall", "base", "effective_absolute", "effective_relative", "weak", "scored",
     "left_out", "tokens_in", "money", "latency"].map((key) => say(`head_${key}`));
   const rows = maps.map((map) => [
     [isolated(runOf(map).name), " ", node("span", { class: "badges" }, badges(runOf(map)))],
     textName(map),
     overallText(map),
+    estimateText(map.statistics.base),
     effectiveText(map, "absolute"),
     effectiveText(map, "relative"),
     weakText(map),

@@ -30,6 +30,13 @@ function colourScale() {
   return stops.map((colour, at) => [at / (stops.length - 1), colour]);
 }
 
+function setScale() {
+  // The key's own squares have the scale's colours too.
+  const stops = held.palettes[view.palette];
+  document.documentElement.style.setProperty("--least", stops[0]);
+  document.documentElement.style.setProperty("--middle", stops[Math.floor(stops.length / 2)]);
+}
+
 const gradient = () => `linear-gradient(to right, ${held.palettes[view.palette].join(", ")})`;
 
 function outline(boxes) {
@@ -78,7 +85,9 @@ function corners(map, across, down) {
     x.push(right - across, right, right, right - across, null);
     y.push(top, top, top + down, top, null);
   });
-  return x.length ? [{ ...filled([], { fillcolor: "#222222" }), x, y }] : [];
+  // White round it, so that it is seen on dark colours too.
+  const edge = { color: "#ffffff", width: view.palette === "safe" ? 0.8 : 0 };
+  return x.length ? [{ ...filled([], { fillcolor: "#222222", line: edge }), x, y }] : [];
 }
 
 function separators(columns, rows, short) {

@@ -32,7 +32,7 @@ function about() {
   const haystacks = unique(held.runs.flatMap((run) => Object.values(run.haystacks))).filter((name) => name !== "unknown");
   return claused([
     listed(tasks().map(taskName)),
-    listed(unique(held.maps.map(textName))),
+    listed(LANGUAGES.filter((each) => held.maps.some((map) => map.text_language === each)).map(languageName)),
     haystacks.length > 0 && say("about_haystack", { names: listed(haystacks) }),
     sayCount("about_trials", count),
     dates.length > 1 ? `${dates[0]} – ${dates[dates.length - 1]}` : dates[0],
@@ -66,6 +66,7 @@ function changeLanguage() {
 }
 
 function changeLook() {
+  setScale();
   document.documentElement.dataset.theme = isDark() ? "dark" : "light";
   byId("to-theme").textContent = say(isDark() ? "to_light" : "to_dark");
   document.querySelectorAll(".bar i").forEach((each) => { each.style.background = gradient(); });
@@ -130,6 +131,7 @@ async function start() {
   if (window.innerWidth < 640) byId("filters").open = false;
   byId("page").hidden = false;
   document.documentElement.dataset.theme = isDark() ? "dark" : "light";
+  setScale();
   attendPage();
   await changeLanguage();
   // Told to whoever measures: milliseconds from opening the page to its last drawing.

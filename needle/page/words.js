@@ -80,7 +80,7 @@ const languageName = (language) => say(`language_${language}`);
 function textName(map) {
   // Where needle and text differ in language, both are named.
   if (map.text_language === map.language) return languageName(map.language);
-  return say("crossed", { needle: languageName(map.language), text: languageName(map.text_language) });
+  return say("crossed", { needle: say(`tongue_${map.language}`), text: languageName(map.text_language) });
 }
 
 function taskName(task) {
