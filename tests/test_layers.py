@@ -45,22 +45,25 @@ GROUPS: tuple[tuple[str, frozenset[str]], ...] = (
         | {"failures", "outcomes", "completions", "labels", "cleaning"}
         | {"money", "budget", "pace", "estimate"}
         | {"reader", "oracle", "surfaces", "faults"}
-        | {"calibration", "truncation"},
+        | {"calibration", "truncation"}
+        | {"batches", "batchlines"},
     ),
     (
         "edges",
         frozenset({"files", "config", "needlefiles", "models", "prices", "credentials", "corpus"})
         | {"fetch", "tokens", "endpoint", "store", "tables", "fonts", "heatmaps", "rubrics"}
-        | {"results"},
+        | {"results", "batching"},
     ),
     (
         "runs",
         frozenset({"prepare", "probing", "stopping", "gate", "runner", "progress", "summary"})
-        | {"drawing", "judging", "marking", "importing", "replies", "simulator"},
+        | {"drawing", "judging", "marking", "importing", "replies", "simulator"}
+        | {"batchfiles", "submitting", "collecting"},
     ),
     (
         "commands",
         frozenset({"commands", "rescoring", "showing", "intake", "listing", "catalogue", "checkup"})
+        | {"batch_commands"}
         | {"options", "cli", "cli_asking", "cli_results", "cli_setup", "__main__"},
     ),
 )
@@ -68,7 +71,8 @@ GROUP_OF = {module: index for index, (_, modules) in enumerate(GROUPS) for modul
 
 # Libraries that one module owns, or two where a comment says why.
 OWNERS: Mapping[str, frozenset[str]] = {
-    "openai": frozenset({"endpoint"}),
+    # batching names the client's type: endpoint opens it, and retries what is asked of it.
+    "openai": frozenset({"endpoint", "batching"}),
     "tenacity": frozenset({"endpoint", "fetch"}),  # each retries its own requests
     "httpx2": frozenset({"endpoint", "fetch"}),
     "pandas": frozenset({"tables"}),
@@ -85,7 +89,7 @@ OWNERS: Mapping[str, frozenset[str]] = {
     "filelock": frozenset({"store", "fetch"}),
     "click": frozenset(
         {"cli", "cli_asking", "cli_results", "cli_setup", "options", "commands", "rescoring"}
-        | {"showing", "intake", "listing", "catalogue", "checkup"}
+        | {"showing", "intake", "listing", "catalogue", "checkup", "batch_commands"}
     ),
     "dotenv": frozenset({"credentials"}),
 }
