@@ -203,12 +203,16 @@ def describe_submission(run: Run, files: Sequence[BatchFile], trials: Sequence[T
     )
     if price is None or told.money is None:
         return f"{size}\n  money: price unknown"
-    usual = f"{told.money:,.2f} {price.currency}"
+    usual = f"{_write_money(told.money)} {price.currency}"
     if told.money_batch is None:
         return f"{size}\n  money: about {usual} at the usual price, since none for batches is known"
-    return (
-        f"{size}\n  money: about {told.money_batch:,.2f} {price.currency} in batches ({usual} live)"
-    )
+    cheap = f"{_write_money(told.money_batch)} {price.currency}"
+    dated = f"{price.source}, {price.as_of}" if price.source else "your own price"
+    return f"{size}\n  money: about {cheap} in batches ({usual} live; {dated})"
+
+
+def _write_money(amount: float) -> str:
+    return f"{amount:,.2f}" if amount >= 1 else f"{amount:.3g}"
 
 
 def show_status(folder: Path, wait: bool) -> int:

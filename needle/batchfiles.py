@@ -11,11 +11,11 @@ from uuid import uuid4
 from needle.batches import BatchFile, last_number, name_file
 from needle.batchlines import write_request
 from needle.endpoint import batch_body
-from needle.errors import UsageError, known
+from needle.errors import NeedleError, UsageError, known
 from needle.estimate import count_billed
 from needle.prepare import Prepared
 from needle.runner import passage_reader, write_prompt
-from needle.store import BATCH_FOLDER, Draft, read_record, record_written
+from needle.store import BATCH_FOLDER, Draft, drop_unrecorded, read_record, record_written
 from needle.tariffs import BatchTerms
 from needle.types import Trial
 
@@ -52,10 +52,10 @@ def write_batches(
     that is larger than a file may be, with nothing recorded.
     """
     origin = uuid4().hex
-    number = last_number(read_record(folder))
+    number = last_number(read_record(folder)) + 1
     read = passage_reader(prepared)
     files: list[BatchFile] = []
-    writing = _Writing(folder, number + 1)
+    writing = _Writing(folder, number)
     try:
         for trial in todo:
             line = _write_trial(prepared, trial, read(trial))
@@ -66,14 +66,16 @@ def write_batches(
                 )
             if not writing.fits(trial, line, room):
                 files.append(writing.keep(origin))
-                say(f"{folder / BATCH_FOLDER / files[-1].name}: {len(files[-1].trials):,} requests")
-                writing = _Writing(folder, number + len(files) + 1)
+                writing = _Writing(folder, number + len(files))
             writing.add(trial, line)
         files.append(writing.keep(origin))
-        say(f"{folder / BATCH_FOLDER / files[-1].name}: {len(files[-1].trials):,} requests")
-    finally:
+    except NeedleError:
         writing.drop()
+        drop_unrecorded(folder)
+        raise
     record_written(folder, origin, files, at)
+    for file in files:
+        say(f"{folder / BATCH_FOLDER / file.name}: {len(file.trials):,} requests")
     return files
 
 

@@ -139,7 +139,8 @@ def batch_body(
 ) -> dict[str, Any]:
     """Return the same request as it stands in a batch file: as it is sent, and never a stream."""
     body = request_body(replace(model, stream=False), messages, temperature, reply_tokens)
-    return {**body, **body.pop("extra_body", {})}
+    extra = body.pop("extra_body", {})
+    return {**body, **extra}
 
 
 async def ask(

@@ -303,16 +303,18 @@ class Draft:
 
 
 def record_written(folder: Path, origin: str, files: Sequence[BatchFile], at: str) -> None:
-    """Record files of requests that are whole on disk, then delete those that they replace.
-
-    What a process that was killed has left behind goes, too.
-    """
+    """Record files of requests that are whole on disk, then delete those that they replace."""
     log = Log(folder / BATCHES)
     try:
         line = {"event": "written", "at": at, "id": origin}
         log.append({**line, "files": [describe_file(file) for file in files]})
     finally:
         log.close()
+    drop_unrecorded(folder)
+
+
+def drop_unrecorded(folder: Path) -> None:
+    """Delete the files of requests that no record names: replaced, half written, or given up."""
     kept = read_batches(folder)
     for pattern in ("input-*.jsonl", ".*.part"):
         for path in (folder / BATCH_FOLDER).glob(pattern):

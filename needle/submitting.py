@@ -18,7 +18,7 @@ from needle.budget import Budget, Purse
 from needle.collecting import Source
 from needle.endpoint import open_client
 from needle.errors import Stopped, StoreError, UsageError, known
-from needle.outcomes import Line, is_settled
+from needle.outcomes import Line, is_reply
 from needle.prepare import Prepared
 from needle.runner import count_spent
 from needle.store import BATCH_FOLDER, BATCHES, Log
@@ -77,7 +77,7 @@ def check_files(files: Iterable[BatchFile], folder: Path, states: Mapping[str, L
     """Raise UsageError for a file that is not what was written, or asks what is answered now."""
     anew = f"write it anew: needle batch write {folder}"
     for file in files:
-        answered = sum(is_settled(states.get(trial)) for trial in file.trials)
+        answered = sum(trial in states and is_reply(states[trial]) for trial in file.trials)
         if answered:
             first = "" if file.state == "written" else f"needle batch collect {folder}, then "
             raise UsageError(
