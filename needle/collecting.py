@@ -12,7 +12,7 @@ from pathlib import Path
 
 from needle.batchlines import Answer, read_answer
 from needle.errors import UsageError
-from needle.outcomes import Line, is_reply, settle_states, write_line
+from needle.outcomes import Line, is_reply, write_line
 from needle.prepare import Prepared
 from needle.store import OUTCOMES, Log, read_lines
 from needle.truncation import PromptCounts, count_whole, remember_lines
@@ -63,12 +63,12 @@ class Collected:
         if self.not_run:
             told.append(f"{self.not_run:,} requests were never run: they are still to be asked")
         for lines, what in (
-            (self.foreign, "lines are of no trial of this run"),
-            (self.damaged, "lines are no answers, and passed over"),
+            (self.foreign, "lines of no trial of this run"),
+            (self.damaged, "lines that are no answers"),
         ):
             if lines:
                 more = ", ..." if len(lines) > _SHOWN else ""
-                told.append(f"{len(lines):,} {what}: {', '.join(lines[:_SHOWN])}{more}")
+                told.append(f"{what}: {len(lines):,} ({', '.join(lines[:_SHOWN])}{more})")
         return told
 
 
@@ -94,17 +94,18 @@ class _Joining:
     """What a run has, and what is joined to it."""
 
     def __init__(self, prepared: Prepared, folder: Path, key: str | None, at: str) -> None:
-        lines = list(read_lines(folder / OUTCOMES))
         self.collected = Collected()
         self._run = prepared.run
         self._trials: Mapping[str, Trial] = {trial.key: trial for trial in prepared.plan.trials}
         self._key, self._at = key, at
-        self._counts: PromptCounts = remember_lines(lines)
-        self._stored = {
-            (line["trial"], line["batch_request"]) for line in lines if "batch_request" in line
-        }
-        states = settle_states(lines)
-        self._replied = {trial for trial, line in states.items() if is_reply(line)}
+        self._counts: PromptCounts = remember_lines(read_lines(folder / OUTCOMES))
+        self._stored: set[tuple[str, str]] = set()
+        self._replied: set[str] = set()
+        for line in read_lines(folder / OUTCOMES):
+            if "batch_request" in line:
+                self._stored.add((line["trial"], line["batch_request"]))
+            if is_reply(line):
+                self._replied.add(line["trial"])
 
     def remember_counts(self, source: Source) -> None:
         """Take in the endpoint's counts of all prompts that a file has answers to."""
