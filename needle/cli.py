@@ -54,6 +54,7 @@ for _command in (
     cli_asking.batch,
     cli_results.score,
     cli_results.heatmap,
+    cli_results.compare,
     cli_results.table,
     cli_results.import_,
     cli_setup.models,
