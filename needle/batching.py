@@ -7,7 +7,7 @@ through, so that an attempt whose answer was lost is never made twice.
 import json
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final
 
@@ -15,6 +15,7 @@ from needle.batches import FILE, ID, Batch, BatchFile, is_of, read_batch
 from needle.batchlines import URL
 from needle.endpoint import call
 from needle.errors import StoreError
+from needle.failures import redact
 from needle.store import Draft
 from needle.types import Failure
 
@@ -77,7 +78,7 @@ class Desk:
                 completion_window=WINDOW,
                 metadata={ID: file.origin, FILE: file.name, "needle_run": whose},
             )
-            return read_batch(json.loads(raw.text))
+            return self._read(raw.text)
 
         made = await call(send, self.key, self.errors)
         if making and isinstance(made, Failure) and (made.permanent or made.condemns):
@@ -113,9 +114,15 @@ class Desk:
 
         async def send() -> Batch:
             raw = await self.client.batches.with_raw_response.retrieve(name)
-            return read_batch(json.loads(raw.text))
+            return self._read(raw.text)
 
         return await call(send, self.key, self.errors)
+
+    def _read(self, text: str) -> Batch:
+        """Read a batch; what it says is wrong with its file is one line without the key."""
+        batch = read_batch(json.loads(text))
+        errors = (" ".join(redact(error, self.key).split()) for error in batch.errors)
+        return replace(batch, errors=tuple(errors))
 
     async def fetch(self, file_id: str, path: Path) -> Failure | None:
         """Fetch one of the vendor's files to disk, whole or not at all; return why it failed."""

@@ -225,6 +225,14 @@ def _check_vendor(data: dict[str, Any], place: str) -> Vendor:
                 f"a price has rates of at least 0 and a currency such as CNY or USD "
                 f"({place}: models.{name}.price)"
             )
+    terms = vendor.batch
+    if terms is not None and not (
+        min(terms.most_bytes, terms.most_requests) >= 1 and 0 < (terms.share or 1) <= 1
+    ):
+        raise UsageError(
+            f"batch files hold at least 1 byte and request, and cost a share of 0 to 1 of the "
+            f"price ({place}: batch)"
+        )
     return vendor
 
 

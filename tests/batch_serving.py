@@ -10,7 +10,7 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import parse_qs, urlsplit
 
 from serving import Answer, Body, Requests, Server, refuse, serving_by
@@ -79,7 +79,7 @@ class Vendor(Server):
             if fault is None:
                 return answer
             fault.act()
-            return fault.answer
+            return replace(answer, cut=True) if fault.answer.cut else fault.answer
 
     def _do(
         self, method: str, path: list[str], query: dict[str, str], data: bytes, kind: str

@@ -16,11 +16,15 @@ Body = dict[str, Any]
 
 @dataclass(frozen=True)
 class Answer:
-    """What the server sends back. Without text it closes the connection instead."""
+    """What the server sends back. Without text it closes the connection instead.
+
+    One that is ``cut`` closes it in the middle of the text.
+    """
 
     status: int = 200
     text: str | None = "{}"
     headers: dict[str, str] = field(default_factory=dict)
+    cut: bool = False
 
 
 def reply(content: Any = "I do not know.", **more: Any) -> Answer:
@@ -153,7 +157,8 @@ class Requests(BaseHTTPRequestHandler):
         self.send_header("content-type", "application/json")
         self.send_header("content-length", str(len(sent)))
         self.end_headers()
-        self.wfile.write(sent)
+        self.wfile.write(sent[: len(sent) // 2] if answer.cut else sent)
+        self.close_connection = self.close_connection or answer.cut
 
     def log_message(self, *_: Any) -> None:
         """Say nothing."""

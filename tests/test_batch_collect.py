@@ -142,13 +142,14 @@ def test_a_batch_that_failed_is_told_and_its_trials_are_free(
 ) -> None:
     """A batch that failed validation shows the first of its errors, and may be written again."""
     vendor.states = ("validating", "failed")
-    message = "Enqueued token limit reached. Limit: 2,000,000 enqueued tokens."
+    message = f"Enqueued token limit reached.\nLimit: 2,000,000 enqueued tokens ({KEY})."
     vendor.errors = [{"code": "token_limit_exceeded", "message": message, "line": None}] + [
         {"code": "invalid_json_line", "message": "not JSON", "line": number} for number in range(9)
     ]
     ended = call("batch", "status", sent)
     assert f"batch_1 failed, 0 of {TRIALS} answered" in ended.out
-    assert "token_limit_exceeded Enqueued token limit reached" in ended.out
+    assert "token_limit_exceeded Enqueued token limit reached. Limit: 2,000,000" in ended.out
+    assert KEY not in ended.out
     assert "line 1: invalid_json_line" in ended.out
     assert "and 7 more" in ended.out
     assert call("batch", "collect", sent).status == 1
@@ -248,13 +249,16 @@ def test_a_kill_while_fetching_leaves_no_half_file(
 
 
 @pytest.mark.parametrize("place", ["GET /batches", "GET /files"])
-@pytest.mark.parametrize("answer", [Answer(text=None), refuse(500, "oops"), refuse(429, "slow")])
+@pytest.mark.parametrize(
+    "answer",
+    [Answer(text=None), Answer(cut=True), refuse(500, "oops"), refuse(429, "slow")],
+)
 def test_a_fault_in_between_is_tried_again(
     place: str, answer: Answer, sent: Path, vendor: Vendor, call: Call
 ) -> None:
-    """A lost, broken or refused look at a batch or its file is made again."""
+    """A lost, torn or refused look at a batch or its file is made again."""
     finish_batches(vendor, sent, call)
-    vendor.fail(place, answer)
+    vendor.fail(place, answer, done=answer.cut)
     assert call("batch", "collect", sent).status == 0
     assert each_once(sent)
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -222,6 +223,21 @@ def test_a_kill_while_writing_leaves_what_was(vendor: Vendor, start: Start, call
     (line,) = read_log(long / "batches.jsonl")
     assert len(line["files"][0]["trials"]) == 60 * TRIALS
     assert (folder / "batches.jsonl").read_bytes() == before
+
+
+def test_a_full_disk_is_one_line(vendor: Vendor, start: Start) -> None:
+    """Where a file can't be written whole there is one line, and nothing of it is left."""
+
+    def fill() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (15_000, 15_000))
+
+    ended = finish(start("batch", "write", *said(vendor), preexec_fn=fill))
+    assert ended.status == 2
+    assert len(ended.faults) == 1
+    assert "make room" in ended.faults[0]
+    folder = only_folder(Path("runs"))
+    assert not list((folder / "batch").iterdir())
+    assert not (folder / "batches.jsonl").exists()
 
 
 def test_no_key_is_written(vendor: Vendor, call: Call) -> None:
