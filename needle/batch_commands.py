@@ -44,7 +44,7 @@ from needle.submitting import (
     reckon,
     submit_files,
 )
-from needle.types import Run, Trial
+from needle.types import Model, Run, Trial
 
 WAIT_S = 60.0
 """Seconds between two looks at the batches."""
@@ -136,8 +136,8 @@ def submit(
     folder: Path, names: Sequence[str], budget: str | None, rate: Sequence[str], yes: bool
 ) -> int:
     """Send a run's batch files to its vendor, once their cost is shown and may be spent."""
-    run = load_run(folder)
-    _check_takes_batches(run)
+    run = _load_own(folder)
+    _check_takes_batches(run.model)
     key = find_key(run.model)
     whole, rates = parse_budget(budget) if budget else None, parse_rates(rate)
     cap = convert(whole, run.model.price, rates, run.model.name) if whole else None
@@ -162,9 +162,8 @@ def submit(
     return DONE
 
 
-def _check_takes_batches(run: Run) -> None:
+def _check_takes_batches(model: Model) -> None:
     """Raise UsageError for a vendor that is not known to take batches."""
-    model = known_run(run).model
     if model.batch is None:
         raise UsageError(
             f"{model.vendor} is not known to take batches ({model.name}): answer the files on your "
@@ -180,8 +179,9 @@ def _check_takes_batches(run: Run) -> None:
         )
 
 
-def known_run(run: Run) -> Run:
-    """Return a run of needle's own; raise UsageError for an imported one."""
+def _load_own(folder: Path) -> Run:
+    """Read a run folder's run; raise UsageError for an imported one, which asks nothing."""
+    run = load_run(folder)
     known(run.reply_tokens)
     return run
 
@@ -217,7 +217,7 @@ def _write_money(amount: float) -> str:
 
 def show_status(folder: Path, wait: bool) -> int:
     """Say how far each batch has come; ``wait`` until none of them goes on any more."""
-    run = known_run(load_run(folder))
+    run = _load_own(folder)
     files = read_batches(folder)
     if not files:
         raise UsageError(f"no batch files in {folder}: write them with needle batch write {folder}")
@@ -260,7 +260,7 @@ def describe_seen(seen: Seen) -> str:
 
 def collect(folder: Path, paths: Sequence[Path]) -> int:
     """Store what batches have answered, or files of answers that lie here; draw the run."""
-    run = known_run(load_run(folder))
+    run = _load_own(folder)
     with own_run(folder):
         prepared = prepare_again(run)
         still_open = False

@@ -161,7 +161,7 @@ def read_batch(data: Mapping[str, Any]) -> Batch:
         total=total,
         completed=completed,
         failed=failed,
-        expires_at=_read_count(data.get("expires_at")) or None,
+        expires_at=_read_moment(data.get("expires_at")),
         errors=tuple(_read_errors(errors)),
         metadata=metadata if isinstance(metadata, Mapping) else {},
     )
@@ -186,6 +186,11 @@ def _read_name(value: Any) -> str | None:
 
 def _read_count(value: Any) -> int:
     return value if type(value) is int and value >= 0 else 0
+
+
+def _read_moment(value: Any) -> int | None:
+    """Return a moment in seconds; None for one that no calendar has."""
+    return value if type(value) is int and 0 < value < 10**11 else None
 
 
 def is_of(batch: Batch, file: BatchFile) -> bool:

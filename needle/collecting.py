@@ -121,7 +121,7 @@ class _Joining:
         if whole and source.path.stat().st_size:
             raise UsageError(
                 f"no answers in {source.path} (FILES): give what a batch has written, such as "
-                f"that of vllm run-batch -o"
+                f"that of vllm run-batch -o; delete one that was fetched, to fetch it again"
             )
 
     def store(self, source: Source, outcomes: Log) -> None:

@@ -104,6 +104,13 @@ def test_a_batch_of_few_words_is_read() -> None:
     assert not bare.over
 
 
+@pytest.mark.parametrize("moment", [0, -1, 10**12, "tomorrow", True, 1.5])
+def test_a_moment_that_is_none_is_not_told(moment: object) -> None:
+    """A batch's end that no calendar has, such as one in milliseconds, is as good as none."""
+    data = {"id": "b", "status": "in_progress", "expires_at": moment}
+    assert read_batch(data).expires_at is None
+
+
 @pytest.mark.parametrize("state", ["completed", "failed", "expired", "cancelled"])
 def test_a_batch_is_over_in_four_states(state: str) -> None:
     """A batch goes on in every state but the four that OpenAI and Moonshot end in."""
