@@ -51,6 +51,7 @@ for _command in (
     cli_asking.plan,
     cli_asking.resume,
     cli_asking.prompt,
+    cli_asking.batch,
     cli_results.score,
     cli_results.heatmap,
     cli_results.compare,

@@ -50,7 +50,8 @@ GROUPS: tuple[tuple[str, frozenset[str]], ...] = (
         | {"calibration", "truncation"}
         | {"intervals", "effective", "weakness", "stats", "pairing", "comparable"}
         | {"conclusions", "standings"}
-        | {"reportdata", "reporttrials"},
+        | {"reportdata", "reporttrials"}
+        | {"batches", "batchlines"},
     ),
     (
         "edges",
@@ -58,11 +59,13 @@ GROUPS: tuple[tuple[str, frozenset[str]], ...] = (
         | {"fetch", "tokens", "endpoint", "store", "tables", "fonts", "rubrics"}
         | {"canvas", "maps", "legends", "framing", "heatmaps", "sheets"}
         | {"results"}
-        | {"webpage"},
+        | {"webpage"}
+        | {"batching"},
     ),
     (
         "runs",
         frozenset({"prepare", "probing", "stopping", "gate", "runner", "progress", "summary"})
+        | {"batchfiles", "submitting", "collecting"}
         | {
             "evidence",
             "comparing",
@@ -90,6 +93,7 @@ GROUPS: tuple[tuple[str, frozenset[str]], ...] = (
                 "listing",
                 "catalogue",
                 "checkup",
+                "batch_commands",
             }
         )
         | {"options", "cli", "cli_asking", "cli_results", "cli_setup", "__main__"},
@@ -99,7 +103,8 @@ GROUP_OF = {module: index for index, (_, modules) in enumerate(GROUPS) for modul
 
 # Libraries that one module owns, or two where a comment says why.
 OWNERS: Mapping[str, frozenset[str]] = {
-    "openai": frozenset({"endpoint"}),
+    # batching names the client's type: endpoint opens it, and retries what is asked of it.
+    "openai": frozenset({"endpoint", "batching"}),
     "tenacity": frozenset({"endpoint", "fetch"}),  # each retries its own requests
     "httpx2": frozenset({"endpoint", "fetch"}),
     "pandas": frozenset({"tables"}),
@@ -120,6 +125,7 @@ OWNERS: Mapping[str, frozenset[str]] = {
     "click": frozenset(
         {"cli", "cli_asking", "cli_results", "cli_setup", "options", "commands", "rescoring"}
         | {"showing", "versus", "reporting", "intake", "listing", "catalogue", "checkup"}
+        | {"batch_commands"}
     ),
     "dotenv": frozenset({"credentials"}),
 }
