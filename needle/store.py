@@ -11,10 +11,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from needle.errors import StoreError, UsageError
-from needle.files import check_record, read_yaml
+from needle.files import check_record, dump_yaml, read_yaml
 from needle.outcomes import Line
 from needle.types import Run, Score
 
@@ -97,10 +95,7 @@ def _write_lines(lines: Iterable[Line]) -> bytes:
 def _dump(run: Run) -> bytes:
     from pydantic import TypeAdapter
 
-    data = TypeAdapter(Run).dump_python(run, mode="json")
-    dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
-    text = yaml.dump(data, Dumper=dumper, allow_unicode=True, sort_keys=False, width=100)
-    return text.encode()
+    return dump_yaml(TypeAdapter(Run).dump_python(run, mode="json")).encode()
 
 
 def load_run(folder: Path) -> Run:

@@ -41,6 +41,7 @@ GROUPS: tuple[tuple[str, frozenset[str]], ...] = (
             "controls",
             "captions",
         }
+        | {"gaps"}
         | {"folding", "wordings", "verdicts", "judge", "agreement", "foreign"}
         | {"failures", "outcomes", "completions", "labels", "cleaning"}
         | {"money", "budget", "pace", "estimate"}
@@ -56,7 +57,8 @@ GROUPS: tuple[tuple[str, frozenset[str]], ...] = (
     (
         "runs",
         frozenset({"prepare", "probing", "stopping", "gate", "runner", "progress", "summary"})
-        | {"drawing", "judging", "marking", "importing", "replies", "simulator"},
+        | {"drawing", "judging", "marking", "importing", "replies", "simulator"}
+        | {"restoring", "reproduce"},
     ),
     (
         "commands",
@@ -81,7 +83,7 @@ OWNERS: Mapping[str, frozenset[str]] = {
     "rich": frozenset({"progress"}),
     "genai_prices": frozenset({"prices"}),
     "opencc": frozenset({"folding"}),
-    "yaml": frozenset({"files", "store"}),
+    "yaml": frozenset({"files"}),
     "filelock": frozenset({"store", "fetch"}),
     "click": frozenset(
         {"cli", "cli_asking", "cli_results", "cli_setup", "options", "commands", "rescoring"}
