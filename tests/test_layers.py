@@ -46,7 +46,8 @@ GROUPS: tuple[tuple[str, frozenset[str]], ...] = (
         | {"failures", "outcomes", "completions", "labels", "cleaning"}
         | {"money", "budget", "pace", "estimate"}
         | {"reader", "oracle", "surfaces", "faults"}
-        | {"calibration", "truncation"},
+        | {"calibration", "truncation"}
+        | {"intervals", "effective", "weakness", "stats", "pairing", "comparing", "conclusions"},
     ),
     (
         "edges",
@@ -57,7 +58,7 @@ GROUPS: tuple[tuple[str, frozenset[str]], ...] = (
     (
         "runs",
         frozenset({"prepare", "probing", "stopping", "gate", "runner", "progress", "summary"})
-        | {"drawing", "judging", "marking", "importing", "replies", "simulator"}
+        | {"evidence", "drawing", "judging", "marking", "importing", "replies", "simulator"}
         | {"restoring", "reproduce"},
     ),
     (
