@@ -59,7 +59,7 @@ GROUPS: tuple[tuple[str, frozenset[str]], ...] = (
         "runs",
         frozenset({"prepare", "probing", "stopping", "gate", "runner", "progress", "summary"})
         | {"evidence", "drawing", "judging", "marking", "importing", "replies", "simulator"}
-        | {"restoring", "reproduce"},
+        | {"restoring", "reproduce", "surroundings"},
     ),
     (
         "commands",
