@@ -6,7 +6,7 @@ run.yaml says what the run is; outcomes.jsonl and scores.jsonl only grow.
 import json
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -84,6 +84,26 @@ def create_whole(out: Path, run: Run, lines: Sequence[Line], scores: Sequence[Sc
         raise _cant(f"make the run folder {folder}", error, "--out") from error
     rewrite_run(folder, run)
     return folder
+
+
+def copy_run(
+    folder: Path, copy: Path, change_line: Callable[[Line], Line], change_text: Callable[[str], str]
+) -> None:
+    """Copy a run folder's records, each line and the text of run.yaml changed on the way.
+
+    The copy is made to be read and then left: nothing of it is flushed to disk.
+    Raises StoreError where a record can't be read or the copy not be written.
+    """
+    try:
+        copy.mkdir(parents=True)
+        for name in (OUTCOMES, SCORES):
+            with (copy / name).open("wb") as file:
+                for line in read_lines(folder / name):
+                    file.write(_write_lines([change_line(line)]))
+        text = (folder / RUN).read_text(encoding="utf-8")
+        (copy / RUN).write_text(change_text(text), encoding="utf-8", newline="\n")
+    except OSError as error:
+        raise _cant(f"copy {folder}", error, "RUN") from error
 
 
 def _write_lines(lines: Iterable[Line]) -> bytes:

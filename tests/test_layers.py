@@ -41,7 +41,7 @@ GROUPS: tuple[tuple[str, frozenset[str]], ...] = (
             "controls",
             "captions",
         }
-        | {"gaps"}
+        | {"gaps", "quotes", "columns"}
         | {"folding", "wordings", "verdicts", "judge", "agreement", "foreign"}
         | {"failures", "outcomes", "completions", "labels", "cleaning"}
         | {"money", "budget", "pace", "estimate"}
@@ -53,13 +53,13 @@ GROUPS: tuple[tuple[str, frozenset[str]], ...] = (
         "edges",
         frozenset({"files", "config", "needlefiles", "models", "prices", "credentials", "corpus"})
         | {"fetch", "tokens", "endpoint", "store", "tables", "fonts", "heatmaps", "rubrics"}
-        | {"results"},
+        | {"results", "manifest"},
     ),
     (
         "runs",
         frozenset({"prepare", "probing", "stopping", "gate", "runner", "progress", "summary"})
         | {"evidence", "drawing", "judging", "marking", "importing", "replies", "simulator"}
-        | {"restoring", "reproduce", "surroundings"},
+        | {"restoring", "reproduce", "surroundings", "withholding"},
     ),
     (
         "commands",
@@ -75,6 +75,7 @@ OWNERS: Mapping[str, frozenset[str]] = {
     "tenacity": frozenset({"endpoint", "fetch"}),  # each retries its own requests
     "httpx2": frozenset({"endpoint", "fetch"}),
     "pandas": frozenset({"tables"}),
+    "pyarrow": frozenset({"tables"}),
     "seaborn": frozenset({"heatmaps"}),
     "matplotlib": frozenset({"heatmaps", "fonts"}),  # fonts finds its fonts
     "starlette": frozenset({"simulator"}),
