@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from needle.claims import Estimate, Scope
 
-SHRINKAGE = 2.0
+SHRINKAGE = 1.5
 """How many replicates of the greatest possible spread are added."""
 
 DIFFERENCE_SHRINKAGE = 0.5

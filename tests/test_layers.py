@@ -47,7 +47,8 @@ GROUPS: tuple[tuple[str, frozenset[str]], ...] = (
         | {"money", "budget", "pace", "estimate"}
         | {"reader", "oracle", "surfaces", "faults"}
         | {"calibration", "truncation"}
-        | {"intervals", "effective", "weakness", "stats", "pairing", "comparing", "conclusions"},
+        | {"intervals", "effective", "weakness", "stats", "pairing", "comparable"}
+        | {"conclusions", "standings"},
     ),
     (
         "edges",
@@ -58,12 +59,32 @@ GROUPS: tuple[tuple[str, frozenset[str]], ...] = (
     (
         "runs",
         frozenset({"prepare", "probing", "stopping", "gate", "runner", "progress", "summary"})
-        | {"evidence", "drawing", "judging", "marking", "importing", "replies", "simulator"}
+        | {
+            "evidence",
+            "comparing",
+            "drawing",
+            "judging",
+            "marking",
+            "importing",
+            "replies",
+            "simulator",
+        }
         | {"restoring", "reproduce", "surroundings", "withholding"},
     ),
     (
         "commands",
-        frozenset({"commands", "rescoring", "showing", "intake", "listing", "catalogue", "checkup"})
+        frozenset(
+            {
+                "commands",
+                "rescoring",
+                "showing",
+                "versus",
+                "intake",
+                "listing",
+                "catalogue",
+                "checkup",
+            }
+        )
         | {"options", "cli", "cli_asking", "cli_results", "cli_setup", "__main__"},
     ),
 )
@@ -82,14 +103,14 @@ OWNERS: Mapping[str, frozenset[str]] = {
     "uvicorn": frozenset({"simulator"}),
     "tiktoken": frozenset({"tokens"}),
     "tokenizers": frozenset({"tokens"}),
-    "rich": frozenset({"progress"}),
+    "rich": frozenset({"progress", "versus"}),  # the live heatmap, and the table of a comparison
     "genai_prices": frozenset({"prices"}),
     "opencc": frozenset({"folding"}),
     "yaml": frozenset({"files"}),
     "filelock": frozenset({"store", "fetch"}),
     "click": frozenset(
         {"cli", "cli_asking", "cli_results", "cli_setup", "options", "commands", "rescoring"}
-        | {"showing", "intake", "listing", "catalogue", "checkup"}
+        | {"showing", "versus", "intake", "listing", "catalogue", "checkup"}
     ),
     "dotenv": frozenset({"credentials"}),
 }
