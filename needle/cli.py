@@ -55,6 +55,7 @@ for _command in (
     cli_results.heatmap,
     cli_results.compare,
     cli_results.table,
+    cli_results.publish,
     cli_results.import_,
     cli_setup.models,
     cli_setup.haystacks,

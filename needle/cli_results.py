@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from needle.errors import UsageError
 from needle.options import no_keys, scorer_options
 
 
@@ -63,6 +64,26 @@ def table(run: Path, form: str, output: Path | None) -> int:
     from needle.showing import print_table
 
     return print_table(run, form, output)
+
+
+@click.command()
+@click.argument("runs", nargs=-1, type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), help="The folder to be made.")
+@click.option("--scorer", help="Whose scores (default each run's primary one).")
+@click.option(
+    "--check", type=click.Path(path_type=Path), help="Hold a publication against its manifest."
+)
+def publish(
+    runs: tuple[Path, ...], out: Path | None, scorer: str | None, check: Path | None
+) -> int:
+    """Make a folder of runs' figures, tables, statistics and configuration, to be put anywhere."""
+    from needle.publishing import check_publication, publish_runs
+
+    if check is None:
+        return publish_runs(runs, out, scorer)
+    if runs or out or scorer:
+        raise UsageError("--check takes one folder and nothing else: needle publish --check DIR")
+    return check_publication(check)
 
 
 @click.command("import")

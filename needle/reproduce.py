@@ -56,29 +56,32 @@ def write_command(run: Run) -> str:
     return make_again(run).command
 
 
-def make_again(run: Run) -> Again:
-    """Return how a run is made again; of an imported run, how it is imported."""
+def make_again(run: Run, place: str = "") -> Again:
+    """Return how a run is made again; of an imported run, how it is imported.
+
+    ``place`` is what the command says before the names of ``files``, such as ``runs/a/``.
+    """
     files: dict[str, str] = {}
     if run.imported is not None:
         parts = list(_import_again(run))
     else:
-        parts = ["needle", "run", *_write_options(run, files)]
+        parts = ["needle", "run", *_write_options(run, files, place)]
     words = [part for part in parts if isinstance(part, str)]
     gaps = tuple(part for part in parts if isinstance(part, Gap))
     return Again(shlex.join(words), tuple(files.items()), gaps)
 
 
-def _write_options(run: Run, files: dict[str, str]) -> Iterator[Part]:
+def _write_options(run: Run, files: dict[str, str], place: str) -> Iterator[Part]:
     yield from _write_model(run)
     if len(run.languages) == 1:
         yield from ("--language", run.languages[0])
     yield from _say("--task", ",".join(run.tasks), "single")
     yield from _write_grid(run.grid)
     yield from _write_counting(run)
-    yield from _write_needle(run, files)
+    yield from _write_needle(run, files, place)
     yield from _say("--controls", run.controls, USUAL.controls)
     yield from _write_haystacks(run)
-    yield from _write_prompt(run, files)
+    yield from _write_prompt(run, files, place)
     yield from _say("--replicates", run.replicates, USUAL.replicates)
     yield from _say("--seed", run.seed, USUAL.seed)
     yield from _say("--timeout", run.timeout_s, USUAL.timeout_s)
@@ -187,7 +190,7 @@ def _write_length(length: int) -> str:
     return short if parse_length(short) == length else str(length)
 
 
-def _write_needle(run: Run, files: dict[str, str]) -> Iterator[Part]:
+def _write_needle(run: Run, files: dict[str, str], place: str) -> Iterator[Part]:
     """Say the needle and how many facts there are of it; what was the user's own is restored."""
     sources: dict[str, NeedleSource] = {}
     for task in run.tasks:
@@ -207,8 +210,8 @@ def _write_needle(run: Run, files: dict[str, str]) -> Iterator[Part]:
             else:
                 file = f"needle-{name}.yaml".replace("/", "-")
                 files[file] = write_needle(source_of_own)
-                yield from ("--needle", file)
-                yield Gap("needle_file", file)
+                yield from ("--needle", place + file)
+                yield Gap("needle_file", place + file)
     for task, source in sources.items():
         option = FAMILIES[task].option
         count = form_of(next(iter(run.needles[task].values()))[0]).count
@@ -228,13 +231,13 @@ def _choose_needle(run: Run, tasks: list[str]) -> tuple[str, NeedleSource | None
     return name, restore_needle(run, tasks)
 
 
-def _write_prompt(run: Run, files: dict[str, str]) -> Iterator[Part]:
+def _write_prompt(run: Run, files: dict[str, str], place: str) -> Iterator[Part]:
     name = next(iter(run.templates.values())).name
     if not prompt_ships(run):
         file = f"prompt-{name}.yaml".replace("/", "-")
         files[file] = restore_prompt(run)
-        yield from ("--prompt", file)
-        yield Gap("prompt_file", file)
+        yield from ("--prompt", place + file)
+        yield Gap("prompt_file", place + file)
     elif name != USUAL.prompt:
         yield from ("--prompt", name)
 

@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import quote
 
 from needle.corpus import find_haystacks
+from needle.cover import MOST_UNCHECKED
 from needle.credentials import read_secrets
 from needle.errors import UsageError
 from needle.failures import redact
@@ -21,18 +22,16 @@ from needle.quotes import Blocks, index_texts, leave_out
 from needle.store import copy_run, load_run
 from needle.types import Run
 
-MOST_UNCHECKED = 1_000
-"""Characters of a text that are kept where the haystack is not at hand to hold it against."""
-
 _TOKEN = re.compile(r"\b(?:sk-|Bearer )(?=[A-Za-z0-9_.-]*\d)[A-Za-z0-9_.-]{16,}")
 
 
 @dataclass(frozen=True, slots=True)
 class Withheld:
-    """A run's copy, and whether its texts were held against its haystack."""
+    """A run's copy, what changed its texts, and whether these were held against the haystack."""
 
     folder: Path
     run: Run
+    change: Callable[[str], str]
     checked: bool
 
 
@@ -43,10 +42,13 @@ def withhold(folder: Path, copy: Path) -> Withheld:
     not at hand as it was, every text is cut to ``MOST_UNCHECKED`` characters.
     """
     run = load_run(folder)
-    hide = hide_keys(run)
-    blocks = _index(run)
-    copy_run(folder, copy, partial(_change, hide=hide, blocks=blocks), hide)
-    return Withheld(copy, load_run(copy), blocks is not None)
+    hide, blocks = hide_keys(run), _index(run)
+
+    def change(text: str) -> str:
+        return _cut(hide(text), blocks)
+
+    copy_run(folder, copy, partial(_change_line, change=change), hide)
+    return Withheld(copy, load_run(copy), change, blocks is not None)
 
 
 def hide_keys(run: Run) -> Callable[[str], str]:
@@ -80,19 +82,17 @@ def _index(run: Run) -> Blocks | None:
     return index_texts(text for haystack in there.values() for _, text in haystack.files)
 
 
-def _change(
-    line: Mapping[str, Any], *, hide: Callable[[str], str], blocks: Blocks | None
-) -> dict[str, Any]:
+def _change_line(line: Mapping[str, Any], *, change: Callable[[str], str]) -> dict[str, Any]:
     """Return a line with all its texts changed; a failure's message is an endpoint's own words."""
 
-    def change(value: Any) -> Any:
+    def change_all(value: Any) -> Any:
         if isinstance(value, str):
-            return _cut(hide(value), blocks)
+            return change(value)
         if isinstance(value, dict):
-            return {name: change(each) for name, each in value.items()}
-        return [change(each) for each in value] if isinstance(value, list) else value
+            return {name: change_all(each) for name, each in value.items()}
+        return [change_all(each) for each in value] if isinstance(value, list) else value
 
-    changed: dict[str, Any] = {name: change(value) for name, value in line.items()}
+    changed: dict[str, Any] = change_all(line)
     if isinstance(changed.get("failure"), dict):
         message = redact(str(changed["failure"].get("message", "")), None)
         changed["failure"] = {**changed["failure"], "message": message}

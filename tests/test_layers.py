@@ -41,7 +41,7 @@ GROUPS: tuple[tuple[str, frozenset[str]], ...] = (
             "controls",
             "captions",
         }
-        | {"gaps", "quotes", "columns"}
+        | {"gaps", "quotes", "columns", "cover", "cover_words"}
         | {"folding", "wordings", "verdicts", "judge", "agreement", "foreign"}
         | {"failures", "outcomes", "completions", "labels", "cleaning"}
         | {"money", "budget", "pace", "estimate"}
@@ -85,6 +85,7 @@ GROUPS: tuple[tuple[str, frozenset[str]], ...] = (
                 "checkup",
             }
         )
+        | {"publication", "publishing"}
         | {"options", "cli", "cli_asking", "cli_results", "cli_setup", "__main__"},
     ),
 )
@@ -110,7 +111,7 @@ OWNERS: Mapping[str, frozenset[str]] = {
     "filelock": frozenset({"store", "fetch"}),
     "click": frozenset(
         {"cli", "cli_asking", "cli_results", "cli_setup", "options", "commands", "rescoring"}
-        | {"showing", "versus", "intake", "listing", "catalogue", "checkup"}
+        | {"publishing", "showing", "versus", "intake", "listing", "catalogue", "checkup"}
     ),
     "dotenv": frozenset({"credentials"}),
 }
