@@ -32,11 +32,15 @@ MOST_UNCHECKED = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A figure: its files without their endings, which endings there are, and what it shows."""
+    """A figure: its files without their endings, which endings there are, and what it shows.
+
+    ``words`` is the one language whose page it stands on, None where it stands on both.
+    """
 
     stem: str
     kinds: tuple[str, ...]
     title: dict[Language, str]
+    words: Language | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +94,11 @@ def write_cover(cover: Cover, language: Language) -> str:
         _write_opening(cover, language),
         *_warn(cover, language),
         f"## {figures}",
-        *(_write_figure(figure, language) for figure in cover.figures),
+        *(
+            _write_figure(figure, language)
+            for figure in cover.figures
+            if figure.words in (None, language)
+        ),
         f"## {findings}",
         _bullets([_escape(finding) for finding in cover.findings[language]]),
         f"## {numbers}",

@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -15,9 +14,9 @@ from needle import __version__
 from needle.corpus import list_haystacks
 from needle.cover import Cover, Shown, Text, Told, write_cover
 from needle.cover_words import FILES, PAGES
-from needle.drawing import collect_heatmaps
 from needle.errors import StoreError, UsageError
 from needle.evidence import require_scorer
+from needle.exhibits import Look, draw_exhibits, make_slug
 from needle.intervals import LEVEL
 from needle.manifest import MANIFEST, list_files, read_manifest, write_manifest
 from needle.needlefiles import list_needles, load_needle_source
@@ -27,8 +26,6 @@ from needle.store import RUN, load_run
 from needle.types import LANGUAGES, UNKNOWN, Language, Run
 from needle.versus import Contest, describe, hold_contest
 from needle.withholding import Withheld, withhold
-
-_SLUG = re.compile(r"[^A-Za-z0-9._\u4e00-\u9fff]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +37,9 @@ class Named:
     again: Again
 
 
-def publish(folders: Sequence[Path], out: Path, scorer: str | None = None) -> list[str]:
+def publish(
+    folders: Sequence[Path], out: Path, scorer: str | None = None, look: Look | None = None
+) -> list[str]:
     """Make a publication of run folders, and return the names of its files.
 
     The same runs give the same bytes. It is made beside its place and then put there; an
@@ -56,7 +55,7 @@ def publish(folders: Sequence[Path], out: Path, scorer: str | None = None) -> li
     try:
         with _beside(out) as made, tempfile.TemporaryDirectory() as scratch:
             runs = _copy_runs(folders, Path(scratch))
-            _fill(made, runs, scorer)
+            _fill(made, runs, scorer, look or Look())
             names = list_files(made)
             _swap(made, out)
     except OSError as error:
@@ -119,7 +118,7 @@ def _copy_runs(folders: Sequence[Path], scratch: Path) -> list[Named]:
     """Copy runs, each under a name of its own: its run-id, and a number where it comes again."""
     named: list[Named] = []
     for folder in folders:
-        name = slug = _make_slug(load_run(folder).run_id)
+        name = slug = make_slug(load_run(folder).run_id)
         number = 2
         while name in {each.name for each in named}:
             name = f"{slug}-{number}"
@@ -129,16 +128,13 @@ def _copy_runs(folders: Sequence[Path], scratch: Path) -> list[Named]:
     return named
 
 
-def _make_slug(name: str) -> str:
-    return _SLUG.sub("-", name).strip("-.") or "run"
-
-
-def _fill(made: Path, runs: Sequence[Named], scorer: str | None) -> None:
+def _fill(made: Path, runs: Sequence[Named], scorer: str | None, look: Look) -> None:
     """Write all files of a publication, the manifest last."""
     contest = hold_contest([run.copy.folder for run in runs], scorer, side_by_side=True)
-    figures = _draw(made / "figures", runs, scorer)
+    names = [run.name for run in runs for _ in run.copy.run.tasks for _ in run.copy.run.languages]
+    figures = draw_exhibits(contest, names, made / "figures", look)
     _write_tables(made, runs)
-    _write(made / "statistics.json", _write_statistics(contest, runs))
+    _write(made / "statistics.json", _write_statistics(contest, names))
     for run in runs:
         place = made / "runs" / run.name
         _write(place / RUN, (run.copy.folder / RUN).read_text(encoding="utf-8"))
@@ -160,26 +156,6 @@ def _write(path: Path, text: str) -> None:
     path.write_text(text, encoding="utf-8", newline="\n")
 
 
-def _draw(folder: Path, runs: Sequence[Named], scorer: str | None) -> list[Shown]:
-    """Draw every run's heatmaps."""
-    from needle.heatmaps import FORMATS, draw_heatmap
-
-    shown = []
-    for run in runs:
-        for heatmap in collect_heatmaps(run.copy.folder, scorer=scorer):
-            stem = f"{run.name}-{_make_slug(heatmap.task)}-{heatmap.language}"
-            draw_heatmap(heatmap, folder, FORMATS, stem)
-            title = _name_figure(heatmap.model, heatmap.task, heatmap.language)
-            shown.append(Shown(f"{folder.name}/{stem}", FORMATS, title))
-    return shown
-
-
-def _name_figure(model: str, task: str, language: Language) -> dict[Language, str]:
-    texts: dict[Language, tuple[str, str]] = {"en": ("English", "英文"), "zh": ("Chinese", "中文")}
-    english, chinese = texts[language]
-    return {"en": f"{model}, {task}, {english}", "zh": f"{model}，{task}，{chinese}"}
-
-
 def _write_tables(made: Path, runs: Sequence[Named]) -> None:
     from needle.tables import join_tables, write_csv, write_parquet
 
@@ -188,9 +164,8 @@ def _write_tables(made: Path, runs: Sequence[Named]) -> None:
     (made / "table.parquet").write_bytes(write_parquet(table))
 
 
-def _write_statistics(contest: Contest, runs: Sequence[Named]) -> str:
+def _write_statistics(contest: Contest, names: Sequence[str]) -> str:
     """Write all that was estimated and tested as JSON; docs/table.md says what it holds."""
-    names = [run.name for run in runs for _ in run.copy.run.tasks for _ in run.copy.run.languages]
     record: dict[str, Any] = {
         "needle": __version__,
         "level": 1 - LEVEL,
@@ -216,7 +191,7 @@ def _write_sources(folder: Path, runs: Sequence[Named]) -> tuple[Text, ...]:
             path = _find_note(note.source)
             if path is not None and note.source not in files:
                 number = f"-{len(files) + 1}" if files else ""
-                files[note.source] = f"haystack-{_make_slug(note.name)}{number}.md"
+                files[note.source] = f"haystack-{make_slug(note.name)}{number}.md"
                 text = path.read_text(encoding="utf-8", errors="replace")
                 _write(folder / files[note.source], run.copy.change(text))
             file = f"{folder.name}/{files[note.source]}" if note.source in files else None

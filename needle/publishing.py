@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -11,15 +12,21 @@ from needle.showing import DONE
 DIFFERS = 1
 
 
-def publish_runs(folders: Sequence[Path], out: Path | None, scorer: str | None) -> int:
+def publish_runs(
+    folders: Sequence[Path], out: Path | None, scorer: str | None, palette: Any, dpi: int | None
+) -> int:
     """Make a publication of run folders, and say where it is."""
+    from needle.canvas import DPI, FORMATS, check_output
+    from needle.exhibits import Look
     from needle.publication import publish
 
     if not folders:
         raise UsageError("which runs? (RUN): needle publish RUN ... --out DIR")
     if out is None:
         raise UsageError("where to? (--out): needle publish RUN ... --out DIR")
-    names = publish(folders, out, scorer)
+    look = Look(palette, DPI if dpi is None else dpi)
+    check_output(FORMATS, look.dpi)
+    names = publish(folders, out, scorer, look)
     click.echo(f"{out}: {len(names)} files, with README.md to read first")
     return DONE
 

@@ -40,6 +40,8 @@ GROUPS: tuple[tuple[str, frozenset[str]], ...] = (
             "cells",
             "controls",
             "captions",
+            "palettes",
+            "sheet_labels",
         }
         | {"gaps", "quotes", "columns", "cover", "cover_words"}
         | {"folding", "wordings", "verdicts", "judge", "agreement", "foreign"}
@@ -53,8 +55,10 @@ GROUPS: tuple[tuple[str, frozenset[str]], ...] = (
     (
         "edges",
         frozenset({"files", "config", "needlefiles", "models", "prices", "credentials", "corpus"})
-        | {"fetch", "tokens", "endpoint", "store", "tables", "fonts", "heatmaps", "rubrics"}
-        | {"results", "manifest"},
+        | {"fetch", "tokens", "endpoint", "store", "tables", "fonts", "rubrics"}
+        | {"canvas", "maps", "legends", "framing", "heatmaps", "sheets"}
+        | {"results"}
+        | {"manifest"},
     ),
     (
         "runs",
@@ -85,7 +89,7 @@ GROUPS: tuple[tuple[str, frozenset[str]], ...] = (
                 "checkup",
             }
         )
-        | {"publication", "publishing"}
+        | {"publication", "publishing", "exhibits"}
         | {"options", "cli", "cli_asking", "cli_results", "cli_setup", "__main__"},
     ),
 )
@@ -98,8 +102,11 @@ OWNERS: Mapping[str, frozenset[str]] = {
     "httpx2": frozenset({"endpoint", "fetch"}),
     "pandas": frozenset({"tables"}),
     "pyarrow": frozenset({"tables"}),
-    "seaborn": frozenset({"heatmaps"}),
-    "matplotlib": frozenset({"heatmaps", "fonts"}),  # fonts finds its fonts
+    "seaborn": frozenset({"maps"}),
+    # fonts finds its fonts, maps and legends draw, the others compose figures of them
+    "matplotlib": frozenset(
+        {"fonts", "canvas", "maps", "legends", "framing", "heatmaps", "sheets"}
+    ),
     "starlette": frozenset({"simulator"}),
     "uvicorn": frozenset({"simulator"}),
     "tiktoken": frozenset({"tokens"}),

@@ -11,10 +11,9 @@ import pytest
 from driving import KEY, Call, list_files, only_folder
 from serving import Answer, Body, Server, refuse, reply
 
-from needle import heatmaps, publication
+from needle import exhibits, publication
 from needle.corpus import find_haystacks
 from needle.cover import MOST_UNCHECKED
-from needle.figures import Heatmap
 from needle.quotes import LONGEST
 from needle.store import load_run
 
@@ -42,12 +41,17 @@ def publish_drawn(call: Call, alone: Path) -> Publish:
 def publish(publish_drawn: Publish, monkeypatch: pytest.MonkeyPatch) -> Publish:
     """Publish runs without their figures, which cost seconds that most laws have no need of."""
 
-    def draw(heatmap: Heatmap, folder: Path, formats: Sequence[str], stem: str) -> None:
+    def draw(folder: Path, formats: Sequence[str], stem: str) -> None:
         folder.mkdir(exist_ok=True)
         for kind in formats:
-            (folder / f"{stem}.{kind}").write_text(heatmap.model, encoding="utf-8")
+            (folder / f"{stem}.{kind}").write_text(stem, encoding="utf-8")
 
-    monkeypatch.setattr(heatmaps, "draw_heatmap", draw)
+    monkeypatch.setattr(
+        exhibits, "draw_heatmap", lambda _, folder, kinds, stem, **__: draw(folder, kinds, stem)
+    )
+    monkeypatch.setattr(
+        exhibits, "draw_sheet", lambda _, folder, stem, kinds, *__, **___: draw(folder, kinds, stem)
+    )
     return publish_drawn
 
 
@@ -84,7 +88,9 @@ def test_what_it_holds(publish_drawn: Publish) -> None:
     wanted = {"README.md", "README.zh.md", "table.csv", "table.parquet", "statistics.json"}
     wanted |= {"manifest.json", "sources/haystack-essays.md", f"runs/{run}/run.yaml"}
     wanted |= {
-        f"figures/{run}-single-{one}.{kind}" for one in ("en", "zh") for kind in ("png", "svg")
+        f"figures/{run}-single-{one}.{kind}"
+        for one in ("en", "zh")
+        for kind in ("png", "svg", "pdf")
     }
     assert names >= wanted
     assert load_run(folder / "runs" / run) == load_run(SAMPLE)
