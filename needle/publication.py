@@ -11,20 +11,21 @@ from pathlib import Path
 from typing import Any
 
 from needle import __version__
+from needle.contest import Contest, hold_contest
 from needle.corpus import list_haystacks
 from needle.cover import Cover, Shown, Text, Told, write_cover
 from needle.cover_words import FILES, PAGES
 from needle.errors import StoreError, UsageError
 from needle.evidence import require_scorer
-from needle.exhibits import Look, draw_exhibits, make_slug
 from needle.intervals import LEVEL
 from needle.manifest import MANIFEST, list_files, read_manifest, write_manifest
 from needle.needlefiles import list_needles, load_needle_source
 from needle.reproduce import Again, make_again
 from needle.restoring import draws
+from needle.showcase import Look, draw_showcase, make_slug
 from needle.store import RUN, load_run
 from needle.types import LANGUAGES, UNKNOWN, Language, Run
-from needle.versus import Contest, describe, hold_contest
+from needle.versus import describe
 from needle.withholding import Withheld, withhold
 
 
@@ -132,7 +133,7 @@ def _fill(made: Path, runs: Sequence[Named], scorer: str | None, look: Look) -> 
     """Write all files of a publication, the manifest last."""
     contest = hold_contest([run.copy.folder for run in runs], scorer, side_by_side=True)
     names = [run.name for run in runs for _ in run.copy.run.tasks for _ in run.copy.run.languages]
-    figures = draw_exhibits(contest, names, made / "figures", look)
+    figures = draw_showcase(contest, names, made / "figures", look)
     _write_tables(made, runs)
     _write(made / "statistics.json", _write_statistics(contest, names))
     for run in runs:

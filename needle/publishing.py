@@ -17,8 +17,8 @@ def publish_runs(
 ) -> int:
     """Make a publication of run folders, and say where it is."""
     from needle.canvas import DPI, FORMATS, check_output
-    from needle.exhibits import Look
     from needle.publication import publish
+    from needle.showcase import Look
 
     if not folders:
         raise UsageError("which runs? (RUN): needle publish RUN ... --out DIR")

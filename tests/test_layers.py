@@ -73,6 +73,7 @@ GROUPS: tuple[tuple[str, frozenset[str]], ...] = (
             "replies",
             "simulator",
         }
+        | {"contest", "exhibits"}
         | {"restoring", "reproduce", "surroundings", "withholding"},
     ),
     (
@@ -89,7 +90,7 @@ GROUPS: tuple[tuple[str, frozenset[str]], ...] = (
                 "checkup",
             }
         )
-        | {"publication", "publishing", "exhibits"}
+        | {"publication", "publishing", "showcase"}
         | {"options", "cli", "cli_asking", "cli_results", "cli_setup", "__main__"},
     ),
 )

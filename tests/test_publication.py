@@ -11,7 +11,7 @@ import pytest
 from driving import KEY, Call, list_files, only_folder
 from serving import Answer, Body, Server, refuse, reply
 
-from needle import exhibits, publication
+from needle import publication, sheets, showcase
 from needle.corpus import find_haystacks
 from needle.cover import MOST_UNCHECKED
 from needle.quotes import LONGEST
@@ -41,16 +41,18 @@ def publish_drawn(call: Call, alone: Path) -> Publish:
 def publish(publish_drawn: Publish, monkeypatch: pytest.MonkeyPatch) -> Publish:
     """Publish runs without their figures, which cost seconds that most laws have no need of."""
 
-    def draw(folder: Path, formats: Sequence[str], stem: str) -> None:
-        folder.mkdir(exist_ok=True)
-        for kind in formats:
-            (folder / f"{stem}.{kind}").write_text(stem, encoding="utf-8")
+    def draw(folder: Path, formats: Sequence[str], stem: str) -> list[Path]:
+        folder.mkdir(parents=True, exist_ok=True)
+        paths = [folder / f"{stem}.{kind}" for kind in formats]
+        for path in paths:
+            path.write_text(stem, encoding="utf-8")
+        return paths
 
     monkeypatch.setattr(
-        exhibits, "draw_heatmap", lambda _, folder, kinds, stem, **__: draw(folder, kinds, stem)
+        showcase, "draw_heatmap", lambda _, folder, kinds, stem, **__: draw(folder, kinds, stem)
     )
     monkeypatch.setattr(
-        exhibits, "draw_sheet", lambda _, folder, stem, kinds, *__, **___: draw(folder, kinds, stem)
+        sheets, "draw_sheet", lambda _, folder, stem, kinds, *__, **___: draw(folder, kinds, stem)
     )
     return publish_drawn
 
