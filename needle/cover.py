@@ -194,8 +194,9 @@ def _warn(cover: Cover, language: Language) -> Iterator[str]:
 
 def _write_figure(figure: Shown, language: Language) -> str:
     title = _escape(figure.title[language])
-    links = ", ".join(f"[{kind.upper()}]({figure.stem}.{kind})" for kind in figure.kinds)
-    return f"![{title}]({figure.stem}.{figure.kinds[0]})\n\n{title} ({links})"
+    links = [f"[{kind.upper()}]({figure.stem}.{kind})" for kind in figure.kinds]
+    told = f"（{'、'.join(links)}）" if language == "zh" else f" ({', '.join(links)})"
+    return f"![{title}]({figure.stem}.{figure.kinds[0]})\n\n{title}{told}"
 
 
 def _write_again(cover: Cover, language: Language) -> Iterator[str]:
