@@ -57,6 +57,7 @@ for _command in (
     cli_results.compare,
     cli_results.report,
     cli_results.table,
+    cli_results.publish,
     cli_results.import_,
     cli_setup.models,
     cli_setup.haystacks,

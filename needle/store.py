@@ -7,17 +7,15 @@ batches.jsonl, the record of batch files, where there are any.
 import json
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from needle.batches import BatchFile, describe_file, follow_files
 from needle.errors import StoreError, UsageError
-from needle.files import check_record, read_yaml
+from needle.files import check_record, dump_yaml, read_yaml
 from needle.outcomes import Line
 from needle.types import Run, Score
 
@@ -92,6 +90,26 @@ def create_whole(out: Path, run: Run, lines: Sequence[Line], scores: Sequence[Sc
     return folder
 
 
+def copy_run(
+    folder: Path, copy: Path, change_line: Callable[[Line], Line], change_text: Callable[[str], str]
+) -> None:
+    """Copy a run folder's records, each line and the text of run.yaml changed on the way.
+
+    The copy is made to be read and then left: nothing of it is flushed to disk.
+    Raises StoreError where a record can't be read or the copy not be written.
+    """
+    try:
+        copy.mkdir(parents=True)
+        for name in (OUTCOMES, SCORES):
+            with (copy / name).open("wb") as file:
+                for line in read_lines(folder / name):
+                    file.write(_write_lines([change_line(line)]))
+        text = (folder / RUN).read_text(encoding="utf-8")
+        (copy / RUN).write_text(change_text(text), encoding="utf-8", newline="\n")
+    except OSError as error:
+        raise _cant(f"copy {folder}", error, "RUN") from error
+
+
 def _write_lines(lines: Iterable[Line]) -> bytes:
     return "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines).encode(
         errors="replace"
@@ -101,10 +119,7 @@ def _write_lines(lines: Iterable[Line]) -> bytes:
 def _dump(run: Run) -> bytes:
     from pydantic import TypeAdapter
 
-    data = TypeAdapter(Run).dump_python(run, mode="json")
-    dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
-    text = yaml.dump(data, Dumper=dumper, allow_unicode=True, sort_keys=False, width=100)
-    return text.encode()
+    return dump_yaml(TypeAdapter(Run).dump_python(run, mode="json")).encode()
 
 
 def load_run(folder: Path) -> Run:

@@ -43,6 +43,7 @@ GROUPS: tuple[tuple[str, frozenset[str]], ...] = (
             "palettes",
             "sheet_labels",
         }
+        | {"gaps", "quotes", "columns", "cover", "cover_words"}
         | {"folding", "wordings", "verdicts", "judge", "agreement", "foreign"}
         | {"failures", "outcomes", "completions", "labels", "cleaning"}
         | {"money", "budget", "pace", "estimate"}
@@ -60,7 +61,8 @@ GROUPS: tuple[tuple[str, frozenset[str]], ...] = (
         | {"canvas", "maps", "legends", "framing", "heatmaps", "sheets"}
         | {"results"}
         | {"webpage"}
-        | {"batching"},
+        | {"batching"}
+        | {"manifest"},
     ),
     (
         "runs",
@@ -78,7 +80,9 @@ GROUPS: tuple[tuple[str, frozenset[str]], ...] = (
             "importing",
             "replies",
             "simulator",
-        },
+        }
+        | {"contest", "exhibits"}
+        | {"restoring", "reproduce", "surroundings", "withholding"},
     ),
     (
         "commands",
@@ -96,6 +100,7 @@ GROUPS: tuple[tuple[str, frozenset[str]], ...] = (
                 "batch_commands",
             }
         )
+        | {"publication", "publishing", "showcase"}
         | {"options", "cli", "cli_asking", "cli_results", "cli_setup", "__main__"},
     ),
 )
@@ -108,6 +113,7 @@ OWNERS: Mapping[str, frozenset[str]] = {
     "tenacity": frozenset({"endpoint", "fetch"}),  # each retries its own requests
     "httpx2": frozenset({"endpoint", "fetch"}),
     "pandas": frozenset({"tables"}),
+    "pyarrow": frozenset({"tables"}),
     "seaborn": frozenset({"maps"}),
     # fonts finds its fonts, maps and legends draw, the others compose figures of them
     "matplotlib": frozenset(
@@ -120,12 +126,13 @@ OWNERS: Mapping[str, frozenset[str]] = {
     "rich": frozenset({"progress", "versus"}),  # the live heatmap, and the table of a comparison
     "genai_prices": frozenset({"prices"}),
     "opencc": frozenset({"folding"}),
-    "yaml": frozenset({"files", "store"}),
+    "yaml": frozenset({"files"}),
     "filelock": frozenset({"store", "fetch"}),
     "click": frozenset(
         {"cli", "cli_asking", "cli_results", "cli_setup", "options", "commands", "rescoring"}
         | {"showing", "versus", "reporting", "intake", "listing", "catalogue", "checkup"}
         | {"batch_commands"}
+        | {"publishing"}
     ),
     "dotenv": frozenset({"credentials"}),
 }
