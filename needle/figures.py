@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from needle.origins import Imported
-from needle.types import Grid, Language, Unit, Verdict
+from needle.types import Grid, Language, Layout, Unit, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class Heatmap:
     are drawn, with its model's name where it is a judge. ``count`` is how many facts (or
     distractors) the task's needles have. ``base`` is the base score, the mean of the recalls at
     the base lengths, each counting alike; None where there is none. ``controls`` is None where
-    none were asked.
+    none were asked. In the ``shared`` layout all depths of a length stand in one context.
     """
 
     model: str
@@ -73,3 +73,4 @@ class Heatmap:
     base: float | None = None
     base_lengths: tuple[int, ...] = ()
     controls: Controls | None = None
+    layout: Layout = "classic"

@@ -45,13 +45,13 @@ GROUPS: tuple[tuple[str, frozenset[str]], ...] = (
         | {"failures", "outcomes", "completions", "labels", "cleaning"}
         | {"money", "budget", "pace", "estimate"}
         | {"reader", "oracle", "surfaces", "faults"}
-        | {"calibration", "truncation"},
+        | {"calibration", "truncation", "gathering", "sharing"},
     ),
     (
         "edges",
         frozenset({"files", "config", "needlefiles", "models", "prices", "credentials", "corpus"})
         | {"fetch", "tokens", "endpoint", "store", "tables", "fonts", "heatmaps", "rubrics"}
-        | {"results"},
+        | {"results", "layouts"},
     ),
     (
         "runs",
