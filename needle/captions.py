@@ -1,5 +1,6 @@
-"""What a figure says of its task, its base score and its controls, in English and Chinese. Pure."""
+"""What a figure says of its task, controls and weak region, in English and Chinese. Pure."""
 
+from needle.claims import WeakRegion
 from needle.figures import Heatmap
 from needle.tasks import FAMILIES, text_language
 from needle.types import Language
@@ -132,3 +133,22 @@ def warn_known(heatmap: Heatmap, language: Language) -> str | None:
     if language == "zh":
         return f"不看文本也知道答案：{asked} 条回答中有 {known} 条答出了全部或部分事实"
     return f"known without the text: {known} of {asked} replies give the answer, or a part of it"
+
+
+def describe_weak(weak: WeakRegion, language: Language) -> str:
+    """Say what the dashed line is around, how it was found, and what recall is on either side."""
+    p = write_p(weak.p_value)
+    if language == "zh":
+        return (
+            f"虚线框：由数据找出的薄弱区，框内召回率 {weak.inside:.1%}，框外 {weak.outside:.1%}"
+            f"（扫描检验 {p}）"
+        )
+    return (
+        f"dashed: weak region, found from the data; recall {weak.inside:.1%} inside, "
+        f"{weak.outside:.1%} outside (scan test, {p})"
+    )
+
+
+def write_p(value: float) -> str:
+    """Write a p-value as papers do: three decimals, and less than 0.001 as just that."""
+    return "p < 0.001" if value < 0.001 else f"p = {value:.3f}"  # noqa: PLR2004

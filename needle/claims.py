@@ -105,7 +105,8 @@ class Statistics:
 class PairedCell:
     """The difference in one cell, second less first, over the pairs scored in both.
 
-    ``beyond_chance`` tells whether it is, with Holm's correction over all cells.
+    ``beyond_chance`` tells whether it is, by a sign test over replicates with Benjamini and
+    Hochberg's rate of false discoveries, 5%, over all cells.
     """
 
     context_length: int
@@ -118,15 +119,19 @@ class PairedCell:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Two sets of trials compared in pairs: ``second`` less ``first``.
+    """Two sets of trials compared in pairs, ``second`` less ``first``, in shares of 1.
 
-    ``difference`` is in shares of 1. ``only_first`` and ``only_second`` count the pairs found by
-    one alone. ``p_adjusted`` is Holm's, over the comparisons made together. ``detectable`` is the
-    smallest difference that the pairs would have shown in four of five tries (80% power, 5%
-    level). ``test`` names what gave the p-value: exact McNemar over trials for a single replicate,
-    a sign permutation over replicates for several.
+    ``of`` says what is compared: two ``models`` on the same trials, or the two ``languages`` of
+    one model (first Chinese, second English), whose ``language`` is None. ``only_first`` and
+    ``only_second`` count the pairs in which one scored higher. ``test`` is what gave the
+    p-value: McNemar's exact test over trials for a single replicate, a permutation of signs
+    over replicates for several. ``p_adjusted`` is Holm's, over the comparisons made together.
+    ``detectable`` is the smallest difference that so many pairs would have shown in four of
+    five tries (80% power at the 5% level); None where the replicates are too few for that test
+    to reach 5% at all.
     """
 
+    of: Literal["models", "languages"]
     first: str
     second: str
     task: str
@@ -139,5 +144,5 @@ class Comparison:
     test: Literal["mcnemar", "permutation"]
     p_value: float
     p_adjusted: float
-    detectable: float
+    detectable: float | None
     cells: tuple[PairedCell, ...]

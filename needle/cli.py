@@ -53,6 +53,7 @@ for _command in (
     cli_asking.prompt,
     cli_results.score,
     cli_results.heatmap,
+    cli_results.compare,
     cli_results.table,
     cli_results.import_,
     cli_setup.models,

@@ -40,6 +40,19 @@ def heatmap(runs: tuple[Path, ...], labels: str | None, scorer: str | None) -> i
 
 
 @click.command()
+@click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--labels", type=click.Choice(["en", "zh"]), help="The language of what is said.")
+@click.option("--scorer", help="Whose scores (default each run's primary one).")
+@click.option("--side-by-side", is_flag=True, help="Show runs that may not be compared, untested.")
+@click.option("--json", "as_json", is_flag=True, help="All numbers, as JSON.")
+def compare(runs: tuple[Path, ...], scorer: str | None, labels: Any, **options: bool) -> int:
+    """Compare runs: recall, effective length, cost, and what differs beyond chance."""
+    from needle.versus import compare_folders
+
+    return compare_folders(runs, scorer, labels, **options)
+
+
+@click.command()
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option("--format", "form", type=click.Choice(["csv", "parquet"]), default="csv")
 @click.option(

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from needle.claims import Estimate, WeakRegion
 from needle.origins import Imported
 from needle.types import Grid, Language, Layout, Unit, Verdict
 
@@ -74,3 +75,24 @@ class Heatmap:
     base_lengths: tuple[int, ...] = ()
     controls: Controls | None = None
     layout: Layout = "classic"
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """One heatmap of a sheet, with its recall's interval and its weak region where known."""
+
+    heatmap: Heatmap
+    recall: Estimate | None = None
+    weak: WeakRegion | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Placeholder:
+    """What a sheet says where a model's panels would stand, in every language unless one is given.
+
+    ``text`` is drawn as it is, so it is written in the language of the figure's words.
+    """
+
+    model: str
+    text: str
+    language: Language | None = None

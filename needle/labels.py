@@ -10,12 +10,14 @@ from needle.captions import (
     describe_controls,
     describe_one,
     describe_task,
+    describe_weak,
     name_layout,
     name_task,
     subtitle_layout,
     warn_known,
 )
 from needle.cells import UNSCORED
+from needle.claims import WeakRegion
 from needle.figures import Cell, Heatmap
 from needle.grid import format_length
 from needle.tasks import text_language
@@ -23,15 +25,19 @@ from needle.types import UNKNOWN, Language, Verdict
 
 _MOST_FILES = 3  # that a footer names
 
-COLOURS = ("#F0496E", "#EBB839", "#0CD79F")
-"""From no fact found to all found: the published charts' colours."""
-
 Mark = Verdict | Literal["partly"]
 MARKS: tuple[Mark, ...] = ("refused", "partly", "truncated", "filtered", "failed", "not_run")
 """What a square can carry beside its colour, in the order of the key.
 
 ``refused``: every scored reply declined; ``partly``: some trials have no score. The others
 say why a square has no colour.
+"""
+
+KeyMark = Mark | Literal["weak", "first", "second", "beyond", "no_pairs"]
+"""All that a key explains: marks of squares, the weak region, and those of a difference map.
+
+``first`` and ``second``: the colour of the cells where that side finds more; ``beyond``: its
+difference is beyond chance; ``no_pairs``: no trial is scored on both sides.
 """
 
 _KEY: dict[Language, dict[Mark, str]] = {
@@ -67,20 +73,24 @@ class Labels:
     top: str
     bottom: str
     colour_bar: str
-    key: tuple[tuple[Mark, str], ...]
+    key: tuple[tuple[KeyMark, str], ...]
     footer: tuple[tuple[str, ...], ...]
 
 
-def make_labels(heatmap: Heatmap, language: Language) -> Labels:
-    """Write all words of a heatmap's figure in a language."""
-    words = _name_marks(heatmap, language)
-    key = tuple((mark, words[mark]) for mark in find_marks(heatmap.cells))
+def make_labels(heatmap: Heatmap, language: Language, weak: WeakRegion | None = None) -> Labels:
+    """Write all words of a heatmap's figure in a language, those of a weak region with them."""
+    words = name_marks(language, imported=heatmap.imported is not None)
+    key: tuple[tuple[KeyMark, str], ...] = tuple(
+        (mark, words[mark]) for mark in find_marks(heatmap.cells)
+    )
+    if weak is not None:
+        key = (*key, ("weak", describe_weak(weak, language)))
     return _write_chinese(heatmap, key) if language == "zh" else _write_english(heatmap, key)
 
 
-def _name_marks(heatmap: Heatmap, language: Language) -> dict[Mark, str]:
+def name_marks(language: Language, *, imported: bool) -> dict[Mark, str]:
     """Return the words for each mark; what an imported file lacks may still have been run."""
-    if heatmap.imported is None:
+    if not imported:
         return _KEY[language]
     return {**_KEY[language], "not_run": "没有结果" if language == "zh" else "no result"}
 
@@ -175,7 +185,7 @@ def _name_origin(heatmap: Heatmap, language: Language) -> tuple[str, ...]:
     return (f"imported ({imported.format}) from {files}", date, f"imported on {heatmap.date}")
 
 
-def _write_english(heatmap: Heatmap, key: tuple[tuple[Mark, str], ...]) -> Labels:
+def _write_english(heatmap: Heatmap, key: tuple[tuple[KeyMark, str], ...]) -> Labels:
     hanzi = heatmap.unit == "hanzi"
     text = LANGUAGE_NAMES["en"][text_language(heatmap.task, heatmap.language)]
     replicates = f"{heatmap.replicates} replicates"
@@ -202,7 +212,7 @@ def _write_english(heatmap: Heatmap, key: tuple[tuple[Mark, str], ...]) -> Label
     reasons = _count_left_out(heatmap)
     left_out = "none left out"
     if reasons:
-        words = _name_marks(heatmap, "en")
+        words = name_marks("en", imported=heatmap.imported is not None)
         parts = ", ".join(f"{count:,} {words[verdict]}" for verdict, count in reasons)
         left_out = f"{sum(count for _, count in reasons):,} left out: {parts}"
     needle = "needle not known" if heatmap.needle == UNKNOWN else f"needle {heatmap.needle}"
@@ -245,7 +255,7 @@ def _write_english(heatmap: Heatmap, key: tuple[tuple[Mark, str], ...]) -> Label
     )
 
 
-def _write_chinese(heatmap: Heatmap, key: tuple[tuple[Mark, str], ...]) -> Labels:
+def _write_chinese(heatmap: Heatmap, key: tuple[tuple[KeyMark, str], ...]) -> Labels:
     hanzi = heatmap.unit == "hanzi"
     text = LANGUAGE_NAMES["zh"][text_language(heatmap.task, heatmap.language)]
     replicates = f"{heatmap.replicates} 组样本"
@@ -271,7 +281,7 @@ def _write_chinese(heatmap: Heatmap, key: tuple[tuple[Mark, str], ...]) -> Label
     reasons = _count_left_out(heatmap)
     left_out = "全部计入"
     if reasons:
-        words = _name_marks(heatmap, "zh")
+        words = name_marks("zh", imported=heatmap.imported is not None)
         parts = "，".join(f"{words[verdict]} {count:,}" for verdict, count in reasons)
         left_out = f"{sum(count for _, count in reasons):,} 条未计入：{parts}"
     needle = "针：不详" if heatmap.needle == UNKNOWN else f"针：{heatmap.needle}"

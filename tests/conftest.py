@@ -18,7 +18,8 @@ WITHOUT_FIGURES = """
 import needle.commands
 import needle.rescoring
 import needle.showing
-needle.commands.draw_run = needle.rescoring.draw_run = needle.showing.draw_run = lambda *_: ([], [])
+draw_nothing = lambda *_, **__: ([], [])
+needle.commands.draw_run = needle.rescoring.draw_run = needle.showing.draw_run = draw_nothing
 from needle.cli import main
 main()
 """

@@ -40,27 +40,53 @@ GROUPS: tuple[tuple[str, frozenset[str]], ...] = (
             "cells",
             "controls",
             "captions",
+            "palettes",
+            "sheet_labels",
         }
         | {"folding", "wordings", "verdicts", "judge", "agreement", "foreign"}
         | {"failures", "outcomes", "completions", "labels", "cleaning"}
         | {"money", "budget", "pace", "estimate"}
         | {"reader", "oracle", "surfaces", "faults"}
-        | {"calibration", "truncation", "gathering", "sharing"},
+        | {"calibration", "truncation"}
+        | {"intervals", "effective", "weakness", "stats", "pairing", "comparable"}
+        | {"conclusions", "standings"}
+        | {"gathering", "sharing"},
     ),
     (
         "edges",
         frozenset({"files", "config", "needlefiles", "models", "prices", "credentials", "corpus"})
-        | {"fetch", "tokens", "endpoint", "store", "tables", "fonts", "heatmaps", "rubrics"}
+        | {"fetch", "tokens", "endpoint", "store", "tables", "fonts", "rubrics"}
+        | {"canvas", "maps", "legends", "framing", "heatmaps", "sheets"}
         | {"results", "layouts"},
     ),
     (
         "runs",
         frozenset({"prepare", "probing", "stopping", "gate", "runner", "progress", "summary"})
-        | {"drawing", "judging", "marking", "importing", "replies", "simulator"},
+        | {
+            "evidence",
+            "comparing",
+            "drawing",
+            "judging",
+            "marking",
+            "importing",
+            "replies",
+            "simulator",
+        },
     ),
     (
         "commands",
-        frozenset({"commands", "rescoring", "showing", "intake", "listing", "catalogue", "checkup"})
+        frozenset(
+            {
+                "commands",
+                "rescoring",
+                "showing",
+                "versus",
+                "intake",
+                "listing",
+                "catalogue",
+                "checkup",
+            }
+        )
         | {"options", "cli", "cli_asking", "cli_results", "cli_setup", "__main__"},
     ),
 )
@@ -72,20 +98,23 @@ OWNERS: Mapping[str, frozenset[str]] = {
     "tenacity": frozenset({"endpoint", "fetch"}),  # each retries its own requests
     "httpx2": frozenset({"endpoint", "fetch"}),
     "pandas": frozenset({"tables"}),
-    "seaborn": frozenset({"heatmaps"}),
-    "matplotlib": frozenset({"heatmaps", "fonts"}),  # fonts finds its fonts
+    "seaborn": frozenset({"maps"}),
+    # fonts finds its fonts, maps and legends draw, the others compose figures of them
+    "matplotlib": frozenset(
+        {"fonts", "canvas", "maps", "legends", "framing", "heatmaps", "sheets"}
+    ),
     "starlette": frozenset({"simulator"}),
     "uvicorn": frozenset({"simulator"}),
     "tiktoken": frozenset({"tokens"}),
     "tokenizers": frozenset({"tokens"}),
-    "rich": frozenset({"progress"}),
+    "rich": frozenset({"progress", "versus"}),  # the live heatmap, and the table of a comparison
     "genai_prices": frozenset({"prices"}),
     "opencc": frozenset({"folding"}),
     "yaml": frozenset({"files", "store"}),
     "filelock": frozenset({"store", "fetch"}),
     "click": frozenset(
         {"cli", "cli_asking", "cli_results", "cli_setup", "options", "commands", "rescoring"}
-        | {"showing", "intake", "listing", "catalogue", "checkup"}
+        | {"showing", "versus", "intake", "listing", "catalogue", "checkup"}
     ),
     "dotenv": frozenset({"credentials"}),
 }

@@ -1,0 +1,110 @@
+"""What can be said of one run's task and language: every estimate with its interval. Pure."""
+
+import math
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from needle.cells import Scored
+from needle.claims import Along, Estimate, Statistics
+from needle.effective import reach_absolute, reach_relative
+from needle.figures import Heatmap
+from needle.intervals import LEVEL, Scores, estimate, quantile
+from needle.tasks import BASE_TASKS
+from needle.types import Run
+from needle.weakness import find_weak_region
+
+WANTED = 0.05
+"""The half width of an interval that replicates_wanted is for: 5 points."""
+
+PLANNED = 0.1
+"""The spread between replicates that is planned with where a single one shows none."""
+
+
+def make_statistics(run: Run, heatmap: Heatmap, scored: Iterable[Scored]) -> Statistics:
+    """Return all estimates of a heatmap's trials; ``scored`` are those of its task and language.
+
+    A trial that stands for several cells counts once, but in its cells. Imported results are
+    of one draw: asking again is no new needle.
+    """
+    every = tuple(scored)
+    lengths, depths = heatmap.grid.lengths, heatmap.grid.depths
+    own = place_scores(every, run.replicates, lengths, depths)
+    one_draw = run.imported is not None or run.replicates == 1
+
+    def take(scores: Scores) -> Estimate:
+        return estimate(scores.reshape(1, 1, -1) if one_draw else scores)
+
+    along = tuple(Along(at, take(own[:, [i], :])) for i, at in enumerate(lengths))
+    base = _base_scores(run, heatmap, every, own)
+    shown = _show(run, heatmap, own)
+    held, short = own, base
+    if one_draw:
+        held = own.transpose(1, 0, 2).reshape(1, len(lengths), -1)
+        short = base.reshape(1, 1, -1)
+    return Statistics(
+        model=heatmap.model,
+        task=heatmap.task,
+        language=heatmap.language,
+        overall=take(own),
+        base=take(base) if heatmap.task in BASE_TASKS and run.base_lengths else None,
+        cells=tuple(
+            (length, depth, take(shown[:, [i], :][:, :, [j]]))
+            for i, length in enumerate(lengths)
+            for j, depth in enumerate(depths)
+        ),
+        lengths=along,
+        depths=tuple(Along(at, take(own[:, :, [j]])) for j, at in enumerate(depths)),
+        effective=(reach_absolute(lengths, held), reach_relative(lengths, held, short)),
+        weak=find_weak_region(heatmap),
+        replicates=1 if one_draw else run.replicates,
+        replicates_wanted=_want(own, one_draw=one_draw),
+    )
+
+
+def place_scores(
+    scored: Iterable[Scored], replicates: int, lengths: Sequence[int], depths: Sequence[float]
+) -> Scores:
+    """Return scores by replicate, length and depth; NaN where there is none."""
+    rows = {length: i for i, length in enumerate(lengths)}
+    columns = {depth: j for j, depth in enumerate(depths)}
+    placed = np.full((replicates, len(lengths), len(depths)), np.nan)
+    for each in scored:
+        row, column = rows.get(each.context_length), columns.get(each.depth_percent)
+        if row is not None and column is not None and each.score is not None:
+            placed[each.replicate, row, column] = each.score
+    return placed
+
+
+def _show(run: Run, heatmap: Heatmap, own: Scores) -> Scores:
+    """Return the scores as the squares show them: a trial in each of its own."""
+    lengths, depths = heatmap.grid.lengths, heatmap.grid.depths
+    shown = own.copy()
+    for same in run.same_place:
+        if (same.task, same.language) == (heatmap.task, heatmap.language):
+            row = lengths.index(same.context_length)
+            from_ = depths.index(same.drawn_as)
+            shown[same.replicate, row, depths.index(same.depth_percent)] = own[
+                same.replicate, row, from_
+            ]
+    return shown
+
+
+def _base_scores(run: Run, heatmap: Heatmap, scored: Sequence[Scored], own: Scores) -> Scores:
+    """Return the scores at short lengths: those of the base score, else at the shortest length."""
+    if heatmap.task in BASE_TASKS and run.base_lengths:
+        depths = sorted({s.depth_percent for s in scored if s.context_length in run.base_lengths})
+        return place_scores(scored, run.replicates, run.base_lengths, depths)
+    return own[:, [0], :]
+
+
+def _want(own: Scores, *, one_draw: bool) -> int:
+    """Return how many replicates would narrow the overall interval to WANTED to either side."""
+    spread = PLANNED
+    if not one_draw:
+        there = ~np.isnan(own)
+        sizes = there.sum(axis=(1, 2))
+        means = np.nansum(own, axis=(1, 2))[sizes > 0] / sizes[sizes > 0]
+        if len(means) > 1:
+            spread = max(float(means.std(ddof=1)), WANTED / 2)
+    return max(math.ceil((quantile(1 - LEVEL / 2) * spread / WANTED) ** 2), 5)
