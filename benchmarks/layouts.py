@@ -105,8 +105,8 @@ def print_agreement(rows: Mapping[Kind, Mapping[Layout, Sequence[Means]]]) -> No
 def print_interference(rows: Mapping[Kind, Mapping[Layout, Sequence[Means]]]) -> None:
     """Print what both layouts say of a reader that needles of the same wording distract."""
     print(
-        "\n| task | language | depths | of its wording | rivals | truth, shared | shared | truth, classic "
-        "| classic |"
+        "\n| task | language | depths | of its wording | rivals | truth, shared | shared "
+        "| truth, classic | classic |"
     )
     print("|---|---|---|---|---|---|---|---|---|")
     for kind, by in rows.items():
@@ -117,9 +117,8 @@ def print_interference(rows: Mapping[Kind, Mapping[Layout, Sequence[Means]]]) ->
         )
         alike = statistics.mean(m.alike for m in by["shared"])
         rivals = statistics.mean(m.rivals for m in by["shared"])
-        print(
-            f"| {kind.task} | {kind.language} | {kind.depths} | {alike:.2f} | {rivals:.2f} | {cells} |"
-        )
+        name = f"{kind.task} | {kind.language} | {kind.depths}"
+        print(f"| {name} | {alike:.2f} | {rivals:.2f} | {cells} |")
 
 
 def mean_of(runs: Sequence[Means], reader: str) -> str:

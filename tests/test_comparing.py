@@ -176,7 +176,7 @@ def test_whatever_differs_is_named(what: str) -> None:
 
 
 def test_other_depths_are_other_contexts() -> None:
-    """Runs in shared contexts are compared on equal depths alone: all of them stand in each text."""
+    """Runs in shared contexts are compared on equal depths: all of them stand in each text."""
     one = replace(load_run(SAMPLE), layout="shared")
     other = replace(one, grid=replace(one.grid, depths=one.grid.depths[:-1]))
     assert find_differences([one, one]) == []

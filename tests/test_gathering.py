@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from needle.errors import UsageError
 from needle.gathering import SHARED_TASKS, count_gathered, gather_needles, place_needles
 from needle.needlefiles import choose_sources, draw_together, load_needle_source
-from needle.needles import Form, NeedleSource, Wording, count_draws, draw_options
+from needle.needles import Form, NeedleSource, Wording, count_draws, draw_needle, draw_options
 from needle.scoring import match_answers, recall_answers
+from needle.tokens import load_counting
 from needle.types import LANGUAGES, Language, Needle
 
 SOURCES = choose_sources(SHARED_TASKS, None)
@@ -132,6 +133,16 @@ def test_no_two_are_of_one_town(task: str) -> None:
         towns = {f"{s[language]}{e[language]}" for s in slots["start"] for e in slots["end"]}
         asked = [max((t for t in towns if t in n.question), key=len) for n in needles]
         assert len(set(asked)) == len(asked) == 61
+
+
+def test_shipped_questions_are_nearly_as_long() -> None:
+    """Questions of one shipped needle differ by 15 tokens at the most: no request is shorter."""
+    count = load_counting("o200k_base").count
+    for task in SHARED_TASKS:
+        for language in LANGUAGES:
+            drawn = [draw_needle(SOURCES[task], language, 0, number) for number in range(1_500)]
+            lengths = [count(needle.question) for needle in drawn]
+            assert max(lengths) - min(lengths) <= 15
 
 
 def test_too_few_are_refused_in_one_line() -> None:

@@ -204,6 +204,17 @@ def test_figures_name_the_layout(language: Any, subtitle: str, footer: str, one:
         assert (one in words) == there
 
 
+def test_lengths_in_the_vendors_own_tokens(call: Call) -> None:
+    """Fitted to the endpoint's own count, the longest request of a context is its length by it."""
+    folder = run(call, "--count", "vendor", "--language", "zh")
+    cells = [line for line in read_log(folder / "outcomes.jsonl") if line["needles"]]
+    for length in (1_000, 2_000):
+        theirs = [c["endpoint_prompt_tokens"] for c in cells if c["context_length"] == length]
+        assert len(theirs) == 5
+        assert 0 <= length - max(theirs) <= 10
+        assert length - min(theirs) <= 30
+
+
 def test_a_run_is_drawn(draw: Call) -> None:
     """A run in shared contexts ends with its figures, and says so beside their recall."""
     ended = draw("run", "--model", "sim/reader", *SAID, "--task", "number", "--yes")

@@ -17,7 +17,7 @@ from needle.errors import UsageError
 from needle.faults import Faults, parse_faults
 from needle.replies import MODELS
 from needle.simulator import create_app, running, serve
-from needle.surfaces import draw, recall, take
+from needle.surfaces import draw, recall
 from needle.tokens import load_counting
 
 FACT = "The harbour clock of Velmora strikes the hour on a pewter teapot."
@@ -215,24 +215,6 @@ async def test_middle_finds_as_its_surface_declares() -> None:
             assert said(response) == (FACT if seen else NOT_SAID)
             found += seen
     assert 0 < found < 60
-
-
-async def test_distracted_takes_rivals_as_declared() -> None:
-    """sim/distracted takes a sentence like the nearest as its draws say, and no unlike one ever."""
-    rival = FACT.replace("Velmora", "Tamdalen")
-    assert rival != FACT
-    replies = []
-    async with client(seed=3) as opened:
-        for number in range(80):
-            prompt = f"{FILLER * 20}{rival} {FILLER * number}{FACT}\n\n{QUESTION}"
-            taken = (FACT, rival)[take(2, draw(3, "distraction", prompt))]
-            response = await opened.post("/chat/completions", json=body(prompt, "sim/distracted"))
-            assert said(response) == taken
-            replies.append(taken)
-            alone = prompt.replace(f"{rival} ", "")
-            response = await opened.post("/chat/completions", json=body(alone, "sim/distracted"))
-            assert said(response) == FACT
-    assert 0 < replies.count(rival) < 20
 
 
 async def test_a_retry_may_pass() -> None:
