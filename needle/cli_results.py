@@ -44,12 +44,29 @@ def heatmap(runs: tuple[Path, ...], labels: str | None, scorer: str | None) -> i
 @click.option("--labels", type=click.Choice(["en", "zh"]), help="The language of what is said.")
 @click.option("--scorer", help="Whose scores (default each run's primary one).")
 @click.option("--side-by-side", is_flag=True, help="Show runs that may not be compared, untested.")
-@click.option("--json", "as_json", is_flag=True, help="All numbers, as JSON.")
-def compare(runs: tuple[Path, ...], scorer: str | None, labels: Any, **options: bool) -> int:
+@click.option("--json", "as_json", is_flag=True, help="All numbers as JSON, and no figures.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    help="The figures' folder (default comparison-<digest>, beside the first run).",
+)
+@click.option("--format", "formats", default="png,svg", help="png, svg, pdf; several by commas.")
+@click.option("--palette", type=click.Choice(["published", "safe"]), default="published")
+@click.option("--dpi", type=int, default=160, help="Dots per inch of a PNG (default 160).")
+@click.option("--title", help="Another title of the sheet.")
+@click.option(
+    "--placeholder",
+    "placeholders",
+    multiple=True,
+    help="A column that waits for a run: 'NAME: what to say in its place'.",
+)
+def compare(runs: tuple[Path, ...], scorer: str | None, formats: str, **options: Any) -> int:
     """Compare runs: recall, effective length, cost, and what differs beyond chance."""
-    from needle.versus import compare_folders
+    from needle.versus import Wanted, compare_folders
 
-    return compare_folders(runs, scorer, labels, **options)
+    how = {name: options.pop(name) for name in ("side_by_side", "as_json")}
+    named = tuple(part.strip() for part in formats.split(",") if part.strip())
+    return compare_folders(runs, scorer, Wanted(formats=named, **options), **how)
 
 
 @click.command()
