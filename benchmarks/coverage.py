@@ -22,7 +22,7 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
-from needle.claims import Along, EffectiveLength, Estimate
+from needle.claims import EffectiveLength, Estimate
 from needle.effective import ABSOLUTE, KEPT, cross, fall, reach_absolute, reach_relative
 from needle.intervals import estimate, estimate_difference
 
@@ -159,13 +159,11 @@ def measure(task: tuple[Setting, int, int]) -> dict[str, float]:
     for _ in range(runs):
         lucks = rng.normal(0, 1, replicates) * setting.spread
         scores = draw(setting, lucks, rng)
-        along = [Along(at, estimate(scores[:, [i], :])) for i, at in enumerate(LENGTHS)]
         overall = estimate(scores)
         widths.append((overall.high or 0) - (overall.low or 0))
         covered["overall"].append(holds(overall, float(truth.mean())))
         covered["length"] += [
-            holds(each.estimate, float(true.mean()))
-            for each, true in zip(along, truth, strict=True)
+            holds(estimate(scores[:, [i], :]), float(truth[i].mean())) for i in range(len(LENGTHS))
         ]
         covered["depth"] += [
             holds(estimate(scores[:, :, [j]]), float(truth[:, j].mean()))
@@ -175,8 +173,8 @@ def measure(task: tuple[Setting, int, int]) -> dict[str, float]:
             cell = estimate(scores[:, [i], :][:, :, [j]])
             if cell.value is not None:
                 covered["cell"].append(holds(cell, float(truth[i, j])))
-        covered["absolute"] += reaches(reach_absolute(along), truth, ABSOLUTE)
-        relative = reach_relative(along, scores, scores[:, [0], :])
+        covered["absolute"] += reaches(reach_absolute(LENGTHS, scores), truth, ABSOLUTE)
+        relative = reach_relative(LENGTHS, scores, scores[:, [0], :])
         covered["relative"] += reaches(relative, truth, KEPT * float(truth[0].mean()))
         theirs = 0.8 * lucks + 0.6 * rng.normal(0, 1, replicates) * setting.spread
         second = draw(setting, theirs - setting.gap, rng)

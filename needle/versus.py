@@ -1,6 +1,5 @@
 """What ``needle compare`` does: runs side by side, and in pairs where they may be."""
 
-import hashlib
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -9,104 +8,69 @@ from typing import Any
 
 import click
 
-from needle.claims import Comparison
-from needle.comparable import find_differences
-from needle.comparing import compare_languages, compare_runs
 from needle.conclusions import conclude, conclude_comparison
-from needle.drawing import collect_heatmaps
+from needle.contest import Contest, hold_contest, name_contest
 from needle.errors import UsageError
-from needle.evidence import load, read_statistics, require_scorer
-from needle.figures import Heatmap
+from needle.exhibits import draw_contest
+from needle.figures import Placeholder
+from needle.palettes import Palette
 from needle.showing import DONE
-from needle.standings import Standing, make_standing, tabulate
-from needle.store import load_run
+from needle.standings import tabulate
 from needle.types import Language
 
 
 @dataclass(frozen=True, slots=True)
-class Contest:
-    """Runs and what can be said of them, each on its own and in pairs.
+class Wanted:
+    """The figures that are asked for: where, in what formats and colours, in what words."""
 
-    ``heatmaps`` and ``standings`` are one a run, task and language, in the same order;
-    ``obstacles`` say why nothing was tested.
-    """
-
-    folders: tuple[Path, ...]
-    heatmaps: tuple[Heatmap, ...]
-    standings: tuple[Standing, ...]
-    comparisons: tuple[Comparison, ...]
-    gaps: tuple[Comparison, ...]
-    obstacles: tuple[str, ...]
-
-
-def hold_contest(
-    folders: Sequence[Path], scorer: str | None = None, *, side_by_side: bool = False
-) -> Contest:
-    """Gather all that is said of runs.
-
-    Raises UsageError for runs that may not be compared, with what differs, unless they are
-    only to be shown side by side.
-    """
-    runs = [load_run(folder) for folder in folders]
-    for folder in folders:
-        require_scorer(folder, scorer)
-    obstacles = tuple(find_differences(runs)) if len(runs) > 1 else ()
-    if obstacles and not side_by_side:
-        more = f", and {len(obstacles) - 1} more" if len(obstacles) > 1 else ""
-        raise UsageError(
-            f"these runs may not be compared: {obstacles[0]}{more} "
-            "(--side-by-side shows them without tests)"
-        )
-    heatmaps: list[Heatmap] = []
-    standings: list[Standing] = []
-    for folder in folders:
-        own = collect_heatmaps(folder, scorer=scorer)
-        heatmaps += own
-        standings += _stand(folder, own, scorer)
-    comparisons = () if obstacles or len(runs) == 1 else tuple(compare_runs(folders, scorer))
-    gaps = tuple(gap for folder in folders for gap in compare_languages(folder, scorer))
-    return Contest(tuple(folders), tuple(heatmaps), tuple(standings), comparisons, gaps, obstacles)
-
-
-def _stand(folder: Path, heatmaps: Sequence[Heatmap], scorer: str | None) -> list[Standing]:
-    loaded = load(folder, scorer)
-    standings = []
-    for heatmap, statistics in zip(heatmaps, read_statistics(folder, scorer), strict=True):
-        lines = [
-            line
-            for line in loaded.states.values()
-            if (line["task"], line["language"]) == (heatmap.task, heatmap.language)
-        ]
-        verdicts = dict(heatmap.left_out)
-        for line in lines:
-            verdict = loaded.scores.get(line["trial"], {}).get("verdict")
-            in_grid = line["context_length"] in heatmap.grid.lengths and line["control"] is None
-            if in_grid and verdict and verdict not in verdicts:
-                verdicts[verdict] = 0
-            if in_grid and verdict in verdicts and verdict not in heatmap.left_out:
-                verdicts[verdict] += 1
-        standings.append(make_standing(statistics, verdicts, lines, simulated=heatmap.simulated))
-    return standings
+    out: Path | None
+    formats: tuple[str, ...]
+    labels: Language | None
+    palette: Palette
+    dpi: int
+    placeholders: tuple[str, ...] = ()
+    title: str | None = None
 
 
 def compare_folders(
     folders: Sequence[Path],
     scorer: str | None,
-    labels: Language | None,
+    wanted: Wanted,
     *,
     side_by_side: bool,
     as_json: bool,
 ) -> int:
-    """Print what can be said of runs; return the exit status."""
+    """Print what can be said of runs, and draw it; return the exit status."""
     contest = hold_contest(folders, scorer, side_by_side=side_by_side)
+    gaps = [_read_placeholder(text) for text in wanted.placeholders]
     if as_json:
         click.echo(_write_json(contest))
         return DONE
-    language = labels or "en"
+    language = wanted.labels or "en"
     print_table(contest, language)
     for sentence in describe(contest, language):
         click.echo(sentence)
+    out = wanted.out or folders[0].resolve().parent / f"comparison-{name_contest(folders)}"
+    drawn = draw_contest(
+        contest,
+        out,
+        wanted.formats,
+        wanted.labels,
+        palette=wanted.palette,
+        dpi=wanted.dpi,
+        placeholders=gaps,
+        title=wanted.title,
+    )
+    for path in drawn:
+        click.echo(str(path))
     return DONE
+
+
+def _read_placeholder(text: str) -> Placeholder:
+    name, colon, rest = text.partition(":")
+    if not (name.strip() and colon and rest.strip()):
+        raise UsageError(f"not a placeholder: {text!r} (--placeholder): use 'NAME: what to say'")
+    return Placeholder(name.strip(), rest.strip())
 
 
 def describe(contest: Contest, language: Language) -> list[str]:
@@ -151,9 +115,3 @@ def _write_json(contest: Contest) -> str:
         "not_tested": list(contest.obstacles),
     }
     return json.dumps(record, ensure_ascii=False, indent=1)
-
-
-def name_contest(folders: Sequence[Path]) -> str:
-    """Return a short name for figures of several runs: that of one set of runs in one order."""
-    runs = [load_run(folder).run_id for folder in folders]
-    return hashlib.sha256("\n".join(runs).encode()).hexdigest()[:8]

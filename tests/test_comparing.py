@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
-from driving import Call, list_files
+from driving import Call
 
 from needle.comparable import find_differences
 from needle.comparing import compare_languages, compare_runs
@@ -113,7 +113,6 @@ def rewrite(folder: Path, change: Callable[[dict[str, Any]], None]) -> None:
 def test_runs_that_may_not_be_compared(call: Call, two: list[Path]) -> None:
     """They are refused in one line with what differs, and shown untested when told to."""
     rewrite(two[1], lambda data: data.update(tokenizer="cl100k_base"))
-    before = list_files(two[0].parent)
     refused = call("compare", *two)
     assert refused.status == 2
     (line,) = refused.faults
@@ -124,7 +123,6 @@ def test_runs_that_may_not_be_compared(call: Call, two: list[Path]) -> None:
     assert shown.status == 0
     assert "not tested" in shown.out
     assert "points fewer than sim/reader" not in shown.out
-    assert list_files(two[0].parent) == before
 
 
 def test_a_scorer_that_has_not_scored(call: Call, two: list[Path]) -> None:
@@ -135,6 +133,7 @@ def test_a_scorer_that_has_not_scored(call: Call, two: list[Path]) -> None:
 
 
 CHANGES: dict[str, Change] = {
+    "layouts": lambda run: replace(run, layout="shared"),
     "needles": lambda run: replace(
         run,
         needles={
@@ -172,6 +171,14 @@ def test_whatever_differs_is_named(what: str) -> None:
     assert find_differences([run, run]) == []
     for runs in ([run, other], [other, run]):
         assert any(what in line for line in find_differences(runs))
+
+
+def test_other_depths_are_other_contexts() -> None:
+    """Runs in shared contexts are compared on equal depths: all of them stand in each text."""
+    one = replace(load_run(SAMPLE), layout="shared")
+    other = replace(one, grid=replace(one.grid, depths=one.grid.depths[:-1]))
+    assert find_differences([one, one]) == []
+    assert "layouts differ" in find_differences([one, other])[0]
 
 
 def test_what_may_differ() -> None:

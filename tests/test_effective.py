@@ -5,16 +5,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from needle.claims import Along, EffectiveLength
+from needle.claims import EffectiveLength
 from needle.effective import ABSOLUTE, KEPT, cross, fall, reach_absolute, reach_relative
-from needle.intervals import Scores, estimate
+from needle.intervals import Scores
 
 LENGTHS = (1_000, 2_000, 4_000, 8_000, 16_000)
 shares = st.floats(0, 1, allow_subnormal=False)
-
-
-def along(scores: Scores) -> list[Along]:
-    return [Along(at, estimate(scores[:, [i], :])) for i, at in enumerate(LENGTHS)]
 
 
 def flat(*recalls: float, replicates: int = 10) -> Scores:
@@ -57,7 +53,7 @@ def test_between_tested_lengths_by_the_logarithm() -> None:
 
 
 def reach(*recalls: float, replicates: int = 10) -> EffectiveLength:
-    return reach_absolute(along(flat(*recalls, replicates=replicates)))
+    return reach_absolute(LENGTHS, flat(*recalls, replicates=replicates))
 
 
 def test_perfect_separation() -> None:
@@ -89,15 +85,15 @@ def test_a_dip_in_depth_is_no_dip_in_length() -> None:
     """A model that loses one depth at every length holds the same recall everywhere."""
     scores = np.ones((10, 5, 10))
     scores[:, :, 5] = 0
-    found = reach_absolute(along(scores))
+    found = reach_absolute(LENGTHS, scores)
     assert found.state == "beyond"
 
 
 def test_against_its_own_base() -> None:
     """The relative length is held against 85% of the score at short lengths, however low."""
     scores = flat(0.6, 0.6, 0.6, 0.3, 0.3)
-    assert reach_absolute(along(scores)).state == "below"
-    found = reach_relative(along(scores), scores, scores[:, [0], :])
+    assert reach_absolute(LENGTHS, scores).state == "below"
+    found = reach_relative(LENGTHS, scores, scores[:, [0], :])
     assert found.threshold == pytest.approx(KEPT * 0.6)
     assert found.state == "within"
     assert found.length is not None
@@ -108,9 +104,9 @@ def test_a_hard_needle_shortens_nothing() -> None:
     """A needle that is hard everywhere alike takes nothing from the relative length."""
     scores = flat(1, 1, 1, 1, 1)
     scores[:5, :, 5:] = 0
-    relative = reach_relative(along(scores), scores, scores[:, [0], :])
+    relative = reach_relative(LENGTHS, scores, scores[:, [0], :])
     assert relative.state == "beyond"
-    assert reach_absolute(along(scores)).state == "below"
+    assert reach_absolute(LENGTHS, scores).state == "below"
 
 
 @settings(deadline=None)
@@ -119,8 +115,8 @@ def test_the_interval_holds_the_length(replicates: int, found: list[int]) -> Non
     """An effective length lies within its interval, whatever was found."""
     scores = flat(*(each / 10 for each in found), replicates=replicates)
     for one in (
-        reach_absolute(along(scores)),
-        reach_relative(along(scores), scores, scores[:, [0], :]),
+        reach_absolute(LENGTHS, scores),
+        reach_relative(LENGTHS, scores, scores[:, [0], :]),
     ):
         length = one.length if one.length is not None else 0.0
         assert (one.low or 0.0) <= length * (1 + 1e-9) or one.state == "below"
@@ -130,6 +126,6 @@ def test_the_interval_holds_the_length(replicates: int, found: list[int]) -> Non
 def test_nothing_scored() -> None:
     """Where nothing is scored, no length is given."""
     nothing = np.full((2, 5, 3), np.nan)
-    assert reach_absolute(along(nothing)).state is None
-    assert reach_relative(along(nothing), nothing, nothing[:, [0], :]).threshold is None
+    assert reach_absolute(LENGTHS, nothing).state is None
+    assert reach_relative(LENGTHS, nothing, nothing[:, [0], :]).threshold is None
     assert ABSOLUTE == 0.856
