@@ -67,7 +67,7 @@ def make_sheet(
         )
         for row, line in zip(rows, grid, strict=True)
     )
-    names = tuple(_name_row(row, rows, language) for row in rows)
+    names = tuple(name_row(row, rows, language) for row in rows)
     return Sheet(names, grid, labels, _share(columns, names, grid, language, title))
 
 
@@ -100,7 +100,7 @@ def _arrange(
     return columns, rows, places
 
 
-def _name_row(row: Row, rows: Sequence[Row], language: Language) -> str:
+def name_row(row: Row, rows: Sequence[Row], language: Language) -> str:
     """Name a row by its text's language, and by its task where the sheet has several."""
     text = LANGUAGE_NAMES[language][text_language(*row)]
     several = len({task for task, _ in rows}) > 1
@@ -200,27 +200,40 @@ def _write_key(panels: Sequence[Panel], language: Language) -> tuple[tuple[KeyMa
 def _write_footer(
     rows: Sequence[str], grid: Sequence[Sequence[Panel | None]], language: Language
 ) -> tuple[tuple[str, ...], ...]:
-    """Give each panel's results, a line a row, then how it was tested, once for those alike."""
+    """Give each panel's results, a line a row, then how they were made."""
     colon, comma = ("：", "，") if language == "zh" else (": ", ", ")
     lines: list[tuple[str, ...]] = []
-    every: list[_Place] = []
-    setups: dict[str, list[_Place]] = {}  # facts of how panels were made, with where they stand
     for row, line in zip(rows, grid, strict=True):
-        items = []
-        for panel in filter(None, line):
-            model = panel.heatmap.model
-            every.append((row, model))
-            items.append(f"{model}{colon}{comma.join(list_results(panel, language))}")
-            for fact in list_setup(panel, language):
-                setups.setdefault(fact, []).append((row, model))
+        items = [
+            f"{panel.heatmap.model}{colon}{comma.join(list_results(panel, language))}"
+            for panel in line
+            if panel is not None
+        ]
         if items:
             label = f"{row}{colon}" if len(rows) > 1 else ""
             lines.append((label + items[0], *items[1:]))
+    return (*lines, *describe_setups(rows, grid, language))
+
+
+def describe_setups(
+    rows: Sequence[str], grid: Sequence[Sequence[Panel | None]], language: Language
+) -> tuple[tuple[str, ...], ...]:
+    """Say how panels were made, a line for those alike in it: the line of all has no names."""
+    every: list[_Place] = []
+    setups: dict[str, list[_Place]] = {}  # facts, with where they hold
+    for row, line in zip(rows, grid, strict=True):
+        for panel in filter(None, line):
+            place = row, panel.heatmap.model
+            every.append(place)
+            for fact in list_setup(panel, language):
+                setups.setdefault(fact, []).append(place)
     groups: dict[tuple[_Place, ...], list[str]] = {}
     for fact, places in setups.items():
         groups.setdefault(tuple(places), []).append(fact)
+    lines = []
     for some, facts in sorted(groups.items(), key=lambda group: -len(group[0])):
         whose = _name_places(some, every, language)
+        colon = "：" if language == "zh" else ": "
         lines.append(((whose and f"{whose}{colon}") + facts[0], *facts[1:]))
     return tuple(lines)
 

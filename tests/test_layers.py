@@ -42,6 +42,8 @@ GROUPS: tuple[tuple[str, frozenset[str]], ...] = (
             "captions",
             "palettes",
             "sheet_labels",
+            "difference_labels",
+            "paper_captions",
         }
         | {"gaps", "quotes", "columns", "cover", "cover_words"}
         | {"folding", "wordings", "verdicts", "judge", "agreement", "foreign"}
@@ -64,7 +66,8 @@ GROUPS: tuple[tuple[str, frozenset[str]], ...] = (
         | {"webpage"}
         | {"batching"}
         | {"manifest"}
-        | {"layouts"},
+        | {"layouts"}
+        | {"papers", "differences"},
     ),
     (
         "runs",
@@ -119,7 +122,17 @@ OWNERS: Mapping[str, frozenset[str]] = {
     "seaborn": frozenset({"maps"}),
     # fonts finds its fonts, maps and legends draw, the others compose figures of them
     "matplotlib": frozenset(
-        {"fonts", "canvas", "maps", "legends", "framing", "heatmaps", "sheets"}
+        {
+            "fonts",
+            "canvas",
+            "maps",
+            "legends",
+            "framing",
+            "heatmaps",
+            "papers",
+            "sheets",
+            "differences",
+        }
     ),
     "starlette": frozenset({"simulator"}),
     "uvicorn": frozenset({"simulator"}),
