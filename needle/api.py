@@ -56,6 +56,7 @@ class Options(TypedDict, total=False):
     distractors: int
     hops: int
     controls: str
+    layout: str
     haystack: AnyPath | Sequence[AnyPath]
     prompt: AnyPath
     replicates: int

@@ -42,6 +42,31 @@ def heatmap(runs: tuple[Path, ...], labels: str | None, scorer: str | None) -> i
 
 @click.command()
 @click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path),
+    help="The file to write (default report.html in the run's folder).",
+)
+@click.option("--labels", type=click.Choice(["en", "zh"]), help="The language that it opens in.")
+@click.option(
+    "--palette",
+    type=click.Choice(["published", "safe"]),
+    default="published",
+    help="The colours that it opens in: published, or safe for colour-blind readers.",
+)
+@click.option(
+    "--scorer", help="Whose scores: keyword, exact, judge, published (default the run's)."
+)
+@click.option("--task", help="Only these tasks, separated by commas (default all).")
+def report(runs: tuple[Path, ...], **options: Any) -> int:
+    """Make one self-contained page of runs: heatmaps, statistics, and every trial."""
+    from needle.reporting import make_report
+
+    return make_report(runs, **options)
+
+
+@click.command()
+@click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--labels", type=click.Choice(["en", "zh"]), help="The language of what is said.")
 @click.option("--scorer", help="Whose scores (default each run's primary one).")
 @click.option("--side-by-side", is_flag=True, help="Show runs that may not be compared, untested.")
