@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from needle.errors import UsageError
 from needle.options import no_keys, scorer_options
 
 
@@ -105,6 +106,31 @@ def table(run: Path, form: str, output: Path | None) -> int:
     from needle.showing import print_table
 
     return print_table(run, form, output)
+
+
+@click.command()
+@click.argument("runs", nargs=-1, type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), help="The folder to be made.")
+@click.option("--scorer", help="Whose scores (default each run's primary one).")
+@click.option(
+    "--palette",
+    type=click.Choice(["published", "safe"]),
+    default="published",
+    help="The colours; safe ones are told apart by every kind of vision.",
+)
+@click.option("--dpi", type=int, help="Dots per inch of the PNG files (default 160).")
+@click.option(
+    "--check", type=click.Path(path_type=Path), help="Hold a publication against its manifest."
+)
+def publish(runs: tuple[Path, ...], check: Path | None, **options: Any) -> int:
+    """Make a folder of runs' figures, tables, statistics and configuration, to be put anywhere."""
+    from needle.publishing import check_publication, publish_runs
+
+    if check is None:
+        return publish_runs(runs, **options)
+    if runs or options["out"] or options["scorer"]:
+        raise UsageError("--check takes one folder and nothing else: needle publish --check DIR")
+    return check_publication(check)
 
 
 @click.command("import")

@@ -43,6 +43,7 @@ GROUPS: tuple[tuple[str, frozenset[str]], ...] = (
             "palettes",
             "sheet_labels",
         }
+        | {"gaps", "quotes", "columns", "cover", "cover_words"}
         | {"folding", "wordings", "verdicts", "judge", "agreement", "foreign"}
         | {"failures", "outcomes", "completions", "labels", "cleaning"}
         | {"money", "budget", "pace", "estimate"}
@@ -50,7 +51,8 @@ GROUPS: tuple[tuple[str, frozenset[str]], ...] = (
         | {"calibration", "truncation"}
         | {"intervals", "effective", "weakness", "stats", "pairing", "comparable"}
         | {"conclusions", "standings"}
-        | {"reportdata", "reporttrials"},
+        | {"reportdata", "reporttrials"}
+        | {"batches", "batchlines"},
     ),
     (
         "edges",
@@ -58,11 +60,14 @@ GROUPS: tuple[tuple[str, frozenset[str]], ...] = (
         | {"fetch", "tokens", "endpoint", "store", "tables", "fonts", "rubrics"}
         | {"canvas", "maps", "legends", "framing", "heatmaps", "sheets"}
         | {"results"}
-        | {"webpage"},
+        | {"webpage"}
+        | {"batching"}
+        | {"manifest"},
     ),
     (
         "runs",
         frozenset({"prepare", "probing", "stopping", "gate", "runner", "progress", "summary"})
+        | {"batchfiles", "submitting", "collecting"}
         | {
             "evidence",
             "comparing",
@@ -75,7 +80,9 @@ GROUPS: tuple[tuple[str, frozenset[str]], ...] = (
             "importing",
             "replies",
             "simulator",
-        },
+        }
+        | {"contest", "exhibits"}
+        | {"restoring", "reproduce", "surroundings", "withholding"},
     ),
     (
         "commands",
@@ -90,8 +97,10 @@ GROUPS: tuple[tuple[str, frozenset[str]], ...] = (
                 "listing",
                 "catalogue",
                 "checkup",
+                "batch_commands",
             }
         )
+        | {"publication", "publishing", "showcase"}
         | {"options", "cli", "cli_asking", "cli_results", "cli_setup", "__main__"},
     ),
 )
@@ -99,10 +108,12 @@ GROUP_OF = {module: index for index, (_, modules) in enumerate(GROUPS) for modul
 
 # Libraries that one module owns, or two where a comment says why.
 OWNERS: Mapping[str, frozenset[str]] = {
-    "openai": frozenset({"endpoint"}),
+    # batching names the client's type: endpoint opens it, and retries what is asked of it.
+    "openai": frozenset({"endpoint", "batching"}),
     "tenacity": frozenset({"endpoint", "fetch"}),  # each retries its own requests
     "httpx2": frozenset({"endpoint", "fetch"}),
     "pandas": frozenset({"tables"}),
+    "pyarrow": frozenset({"tables"}),
     "seaborn": frozenset({"maps"}),
     # fonts finds its fonts, maps and legends draw, the others compose figures of them
     "matplotlib": frozenset(
@@ -115,11 +126,13 @@ OWNERS: Mapping[str, frozenset[str]] = {
     "rich": frozenset({"progress", "versus"}),  # the live heatmap, and the table of a comparison
     "genai_prices": frozenset({"prices"}),
     "opencc": frozenset({"folding"}),
-    "yaml": frozenset({"files", "store"}),
+    "yaml": frozenset({"files"}),
     "filelock": frozenset({"store", "fetch"}),
     "click": frozenset(
         {"cli", "cli_asking", "cli_results", "cli_setup", "options", "commands", "rescoring"}
         | {"showing", "versus", "reporting", "intake", "listing", "catalogue", "checkup"}
+        | {"batch_commands"}
+        | {"publishing"}
     ),
     "dotenv": frozenset({"credentials"}),
 }
