@@ -66,6 +66,33 @@ def name_task(heatmap: Heatmap, language: Language) -> tuple[str, ...]:
     return (f"{label}{heatmap.task}{several.get(option or '', '')}",)
 
 
+def subtitle_layout(heatmap: Heatmap, language: Language) -> str:
+    """Name the shared layout at the end of a subtitle's places; the classic one goes unsaid."""
+    if heatmap.layout != "shared":
+        return ""
+    return "（各深度共用一份上下文）" if language == "zh" else " (Shared Contexts)"
+
+
+def name_layout(heatmap: Heatmap, language: Language) -> tuple[str, ...]:
+    """Say in a footer how many needles stand in each shared context."""
+    if heatmap.layout != "shared":
+        return ()
+    number = len(heatmap.grid.depths)
+    if language == "zh":
+        return (f"共用上下文：每份文本里有 {number} 根针，逐一提问",)
+    noun = "needle" if number == 1 else "needles"
+    return (f"shared contexts: {number} {noun} in each, one question a request",)
+
+
+def describe_one(heatmap: Heatmap, language: Language) -> str:
+    """Say of a single replicate what little it is: one draw, in one place of the text."""
+    if heatmap.layout == "shared":
+        english, chinese = "one set of needles in one place of the text", "仅一组针、一处文本"
+    else:
+        english, chinese = "one needle in one place of the text", "仅一个事实、一处文本"
+    return f"1 组样本（{chinese}）" if language == "zh" else f"1 replicate ({english})"
+
+
 def describe_base(heatmap: Heatmap, language: Language) -> tuple[str, ...]:
     """Give the base score, where there is one, with the lengths that it is the mean of."""
     if heatmap.base is None:

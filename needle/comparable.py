@@ -53,12 +53,21 @@ def _tell_needles(run: Run, other: Run) -> str:
     for task in run.tasks:
         for language in run.languages:
             if task in other.tasks and language in other.languages:
-                number = min(run.replicates, other.replicates)
+                needles = run.needles[task][language]
+                each = len(needles) // run.replicates  # several in the shared layout
+                number = min(run.replicates, other.replicates) * each
                 told += [
-                    f"{' '.join(needle.facts)} {needle.question}"
-                    for needle in run.needles[task][language][:number]
+                    f"{' '.join(needle.facts)} {needle.question}" for needle in needles[:number]
                 ]
     return " / ".join(told)
+
+
+def _tell_layout(run: Run, _: Run) -> str:
+    """Tell a run's layout; what stands in a shared context hangs on all depths of the grid."""
+    if run.layout == "classic":
+        return run.layout
+    depths = ", ".join(f"{depth:g}" for depth in run.grid.depths)
+    return f"{run.layout} (needles at {depths})"
 
 
 def _tell_texts(run: Run, other: Run) -> str:
@@ -80,10 +89,12 @@ def _tell_templates(run: Run, other: Run) -> str:
 
 
 _SAME: Mapping[str, Callable[[Run, Run], str]] = {
+    "layouts": _tell_layout,
     "needles": _tell_needles,
     "haystacks": _tell_texts,
     "templates": _tell_templates,
     "counting tokenizers": lambda run, _: run.tokenizer,
     "units": lambda run, _: run.unit,
+    "layouts": lambda run, _: run.layout,
     "seeds": lambda run, _: str(run.seed),
 }

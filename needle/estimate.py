@@ -17,7 +17,8 @@ class Estimate:
     Prompts are counted by our own count, or by the endpoint's where lengths are in it.
 
     ``cached_share`` (0-1) is the share of the prompts' tokens that an ideal prompt cache would
-    serve: within a replicate, what stands before the needle was sent before. ``minutes`` is
+    serve: within a replicate, what stands before the needle was sent before; of a shared
+    context, all that stands before the question. ``minutes`` is
     the least time at the limits that were named. None is what can't be told.
     """
 
@@ -82,13 +83,37 @@ def _count_cacheable(trials: Sequence[Trial]) -> list[float]:
 
     The longest context with the needle at its end is sent first and warms the cache for the
     others of its replicate, language and task; each then hits up to what is inserted first.
+    The first question about a shared context warms the cache for all others about it.
     """
     tokens = [count_billed(trial) * _share_before(trial) for trial in trials]
-    by_text = sorted(range(len(trials)), key=lambda i: _name_text(trials[i]))
+    again = _find_asked_again(trials)
+    by_text = sorted(set(range(len(trials))) - again, key=lambda i: _name_text(trials[i]))
     for _, group in groupby(by_text, key=lambda i: _name_text(trials[i])):
         first = max(group, key=lambda i: (tokens[i], count_billed(trials[i])))
         tokens[first] = 0.0
+    for i in again:
+        tokens[i] = count_billed(trials[i]) * _share_of_context(trials[i])
     return tokens
+
+
+def _find_asked_again(trials: Sequence[Trial]) -> set[int]:
+    """Return the trials whose shared context another one before them has."""
+    seen: set[tuple[str, str, int, int]] = set()
+    again = set()
+    for i, trial in enumerate(trials):
+        if trial.layout == "shared" and trial.cut:
+            context = (*_name_text(trial), trial.context_length)
+            if context in seen:
+                again.add(i)
+            seen.add(context)
+    return again
+
+
+def _share_of_context(trial: Trial) -> float:
+    """Return about what share (0-1) of a prompt stands before its question, by its characters."""
+    question = len(trial.needle.question)
+    context = trial.cut + sum(len(place.text) for place in trial.places)
+    return context / (context + question)
 
 
 def _share_before(trial: Trial) -> float:

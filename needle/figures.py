@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from needle.claims import Estimate, WeakRegion
 from needle.origins import Imported
-from needle.types import Grid, Language, Unit, Verdict
+from needle.types import Grid, Language, Layout, Unit, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class Heatmap:
     are drawn, with its model's name where it is a judge. ``count`` is how many facts (or
     distractors) the task's needles have. ``base`` is the base score, the mean of the recalls at
     the base lengths, each counting alike; None where there is none. ``controls`` is None where
-    none were asked.
+    none were asked. In the ``shared`` layout all depths of a length stand in one context.
     """
 
     model: str
@@ -74,6 +74,7 @@ class Heatmap:
     base: float | None = None
     base_lengths: tuple[int, ...] = ()
     controls: Controls | None = None
+    layout: Layout = "classic"
 
 
 @dataclass(frozen=True, slots=True)

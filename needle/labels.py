@@ -8,9 +8,12 @@ from needle.captions import (
     LANGUAGE_NAMES,
     describe_base,
     describe_controls,
+    describe_one,
     describe_task,
     describe_weak,
+    name_layout,
     name_task,
+    subtitle_layout,
     warn_known,
 )
 from needle.cells import UNSCORED
@@ -189,7 +192,7 @@ def _write_english(heatmap: Heatmap, key: tuple[tuple[KeyMark, str], ...]) -> La
     if heatmap.imported is not None:
         replicates = f"up to {heatmap.replicates} replies a cell"
     elif heatmap.replicates == 1:
-        replicates = "1 replicate (one needle in one place of the text)"
+        replicates = describe_one(heatmap, "en")
     passes = (
         f", read {heatmap.passes:.2f} times over (longer ones: needle haystacks list)"
         if heatmap.passes is not None and heatmap.passes > 1
@@ -220,7 +223,7 @@ def _write_english(heatmap: Heatmap, key: tuple[tuple[KeyMark, str], ...]) -> La
         title=f'Pressure Testing {heatmap.model} via "Needle In A HayStack"',
         subtitle=(
             f"Asking {heatmap.model} {describe_task(heatmap, 'en')} "
-            f"Across Context Lengths & Document Depth"
+            f"Across Context Lengths & Document Depth{subtitle_layout(heatmap, 'en')}"
         ),
         simulated="simulated endpoint" if heatmap.simulated else None,
         warning=warn_known(heatmap, "en"),
@@ -240,6 +243,7 @@ def _write_english(heatmap: Heatmap, key: tuple[tuple[KeyMark, str], ...]) -> La
             describe_controls(heatmap, "en"),
             (
                 *name_task(heatmap, "en"),
+                *name_layout(heatmap, "en"),
                 needle,
                 f"{haystack} ({text}){passes}",
                 tokenizer,
@@ -258,7 +262,7 @@ def _write_chinese(heatmap: Heatmap, key: tuple[tuple[KeyMark, str], ...]) -> La
     if heatmap.imported is not None:
         replicates = f"每格至多 {heatmap.replicates} 条回答"
     elif heatmap.replicates == 1:
-        replicates = "1 组样本（仅一个事实、一处文本）"
+        replicates = describe_one(heatmap, "zh")
     passes = (
         f"（全文循环 {heatmap.passes:.2f} 遍；更长的文本见 needle haystacks list）"
         if heatmap.passes is not None and heatmap.passes > 1
@@ -285,7 +289,8 @@ def _write_chinese(heatmap: Heatmap, key: tuple[tuple[KeyMark, str], ...]) -> La
     return Labels(
         title=f"“大海捞针”压力测试：{heatmap.model}",
         subtitle=(
-            f"在不同上下文长度与文档深度下，让 {heatmap.model} {describe_task(heatmap, 'zh')}"
+            f"在不同上下文长度与文档深度下{subtitle_layout(heatmap, 'zh')}，"
+            f"让 {heatmap.model} {describe_task(heatmap, 'zh')}"
         ),
         simulated="模拟端点" if heatmap.simulated else None,
         warning=warn_known(heatmap, "zh"),
@@ -305,6 +310,7 @@ def _write_chinese(heatmap: Heatmap, key: tuple[tuple[KeyMark, str], ...]) -> La
             describe_controls(heatmap, "zh"),
             (
                 *name_task(heatmap, "zh"),
+                *name_layout(heatmap, "zh"),
                 needle,
                 f"{text}背景文本：{haystack}{passes}",
                 tokenizer,

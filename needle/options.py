@@ -72,6 +72,11 @@ def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
             help="all (default) or none: also ask without the needle, and without any text.",
         ),
         click.option(
+            "--layout",
+            help="classic (default), or shared: all depths of a length in one context "
+            "(docs/layouts.md).",
+        ),
+        click.option(
             "--haystack", multiple=True, help="A haystack's name or folder (default essays)."
         ),
         click.option("--prompt", help="A prompt's name or YAML file (default plain)."),

@@ -1,13 +1,13 @@
 """Outcomes as lines of outcomes.jsonl, and a trial's state from its lines. Pure."""
 
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 from needle.failures import may_be_charged
 from needle.money import cost
 from needle.tariffs import Price
-from needle.types import Asked, Failure, Place, Reply, Trial
+from needle.types import Asked, Failure, Language, Needle, Place, Reply, Trial
 
 Line = dict[str, Any]
 
@@ -36,6 +36,7 @@ def describe_trial(trial: Trial) -> Line:
         "layout": trial.layout,
         "control": trial.control,
         "needle": trial.needle.name,
+        **({} if trial.needle_index is None else {"needle_index": trial.needle_index}),
         "needles": [_describe_place(place) for place in trial.places],
         "replicate": trial.replicate,
         "haystack": None if without_text else trial.haystack,
@@ -56,7 +57,20 @@ def _describe_place(place: Place) -> Line:
         "depth_percent": place.depth_percent,
         "actual_depth_percent": place.actual_depth_percent,
         **({"distractor": True} if place.distractor else {}),
+        **({"other": True} if place.other else {}),
     }
+
+
+def find_needle(
+    needles: Mapping[str, Mapping[Language, Sequence[Needle]]], line: Mapping[str, Any]
+) -> Needle:
+    """Return the needle that a line's trial asks for, out of its run's.
+
+    It stands at ``needle_index`` of its task's and language's, or where there is none at the
+    number of the replicate.
+    """
+    index: int = line.get("needle_index", line["replicate"])
+    return needles[line["task"]][line["language"]][index]
 
 
 def write_line(

@@ -10,7 +10,7 @@ from typing import Any
 from needle import oracle
 from needle.needlefiles import list_needles, load_needle_source
 from needle.reader import answer
-from needle.surfaces import draw, recall
+from needle.surfaces import draw, recall, take
 from needle.tokens import load_counting
 
 ENCODING = "o200k_base"
@@ -23,12 +23,14 @@ TOKENS_A_REQUEST = 3
 class SimulatedModel:
     """A model of the endpoint: the surface it sees by, its window in tokens, and how it reads.
 
-    One that knows needles reads by the wordings of the shipped ones, the others by words.
+    One that knows needles reads by the wordings of the shipped ones, the others by words. A
+    distracted one may take a sentence like the nearest for it.
     """
 
     surface: str
     window: int
     knows_needles: bool = False
+    distracted: bool = False
 
 
 MODELS = {
@@ -37,6 +39,7 @@ MODELS = {
     "sim/middle": SimulatedModel("middle", 131_072),
     "sim/window": SimulatedModel("window", 131_072),
     "sim/oracle": SimulatedModel("full", 131_072, knows_needles=True),
+    "sim/distracted": SimulatedModel("full", 131_072, distracted=True),
 }
 
 
@@ -155,10 +158,13 @@ def reply(question: Question, fault: str | None, seed: int, window: int) -> Sent
     def sees(depth: float) -> bool:
         return drawn < recall(model.surface, tokens, depth, window)
 
+    def takes(near: int) -> int:
+        return take(near, draw(seed, "distraction", question.prompt)) if model.distracted else 0
+
     if model.knows_needles:
         read = oracle.answer(question.prompt, _learn_needles(), sees)
     else:
-        read = answer(question.prompt, sees)
+        read = answer(question.prompt, sees, takes)
     text = _cut(read.text, question.reply_tokens or window - prompt_tokens)
     finish_reason = "stop" if text == read.text else "length"
     if fault == "filter":

@@ -12,6 +12,11 @@ LANGUAGES: tuple[Language, ...] = ("en", "zh")
 
 Unit = Literal["tokens", "hanzi"]
 
+Layout = Literal["classic", "shared"]
+"""One needle a prompt; or all depths of a length in one context, each its own needle, one
+question a prompt (docs/layouts.md)."""
+LAYOUTS: tuple[Layout, ...] = ("classic", "shared")
+
 Control = Literal["no_needle", "no_haystack"]
 """The question without its needle in the text, and without any text."""
 
@@ -145,7 +150,8 @@ class Grid:
 class Place:
     """An inserted sentence and where it stands: at the depth asked for, and at the actual one.
 
-    Depths are in percent; ``position`` is in characters of the replicate's haystack.
+    Depths are in percent; ``position`` is in characters of the replicate's haystack. In a
+    shared context ``other`` marks the needles that are not asked for.
     """
 
     text: str
@@ -153,6 +159,7 @@ class Place:
     actual_depth_percent: float
     position: int
     distractor: bool = False
+    other: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +172,8 @@ class Trial:
     in characters of the replicate's. ``prompt_tokens`` counts all message contents in the
     counting tokenizer, exactly; ``context_units`` the same in the run's unit. ``vendor_tokens``
     is the endpoint's own count of the request as far as it is known beforehand: None where
-    lengths are in the common count. A control's depths are None.
+    lengths are in the common count. A control's depths are None. ``needle_index`` is the
+    needle's place in its run's list, None where that is the replicate's number.
     """
 
     key: str
@@ -190,6 +198,7 @@ class Trial:
     prompt_tokens: int
     context_units: int
     vendor_tokens: int | None = None
+    needle_index: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,9 +240,11 @@ class Plan:
 class Run:
     """A run's resolved configuration: all that shapes its requests, figures and name.
 
-    ``needles`` are by task and language, one for each replicate. ``scorers`` are those asked
-    for, the primary one first; ``judge`` is the model that judges, if one does. What only a
-    run of needle's own knows (seed, budgets of tokens and time) is None in an imported one.
+    ``needles`` are by task and language, one for each replicate; in the shared layout one for
+    each depth of each replicate, and one more that is asked for without being there.
+    ``scorers`` are those asked for, the primary one first; ``judge`` is the model that judges,
+    if one does. What only a run of needle's own knows (seed, budgets of tokens and time) is None
+    in an imported one.
     ``base_lengths`` are those of the base score that some tasks have beside their grid.
     ``controls`` says whether the question was also asked without the needle, and without text.
     ``ratio`` is how the endpoint counts a text's language, where lengths are in its own tokens.
@@ -269,6 +280,7 @@ class Run:
     scorers: tuple[str, ...] = ("keyword",)
     judge: Model | None = None
     imported: Imported | None = None
+    layout: Layout = "classic"
 
     __pydantic_config__ = STRICT
 

@@ -133,6 +133,7 @@ def test_a_scorer_that_has_not_scored(call: Call, two: list[Path]) -> None:
 
 
 CHANGES: dict[str, Change] = {
+    "layouts": lambda run: replace(run, layout="shared"),
     "needles": lambda run: replace(
         run,
         needles={
@@ -155,6 +156,7 @@ CHANGES: dict[str, Change] = {
     ),
     "tokenizers": lambda run: replace(run, tokenizer="cl100k_base"),
     "units": lambda run: replace(run, unit="hanzi"),
+    "layouts": lambda run: replace(run, layout="shared"),
     "seeds": lambda run: replace(run, seed=1),
     "own tokens": lambda run: replace(run, ratio={"en": VendorCount("o200k_base", (), "assumed")}),
     "imported": lambda run: replace(run, imported=Imported("kamradt", (), None)),
@@ -170,6 +172,14 @@ def test_whatever_differs_is_named(what: str) -> None:
     assert find_differences([run, run]) == []
     for runs in ([run, other], [other, run]):
         assert any(what in line for line in find_differences(runs))
+
+
+def test_other_depths_are_other_contexts() -> None:
+    """Runs in shared contexts are compared on equal depths: all of them stand in each text."""
+    one = replace(load_run(SAMPLE), layout="shared")
+    other = replace(one, grid=replace(one.grid, depths=one.grid.depths[:-1]))
+    assert find_differences([one, one]) == []
+    assert "layouts differ" in find_differences([one, other])[0]
 
 
 def test_what_may_differ() -> None:

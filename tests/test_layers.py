@@ -52,7 +52,8 @@ GROUPS: tuple[tuple[str, frozenset[str]], ...] = (
         | {"intervals", "effective", "weakness", "stats", "pairing", "comparable"}
         | {"conclusions", "standings"}
         | {"reportdata", "reporttrials"}
-        | {"batches", "batchlines"},
+        | {"batches", "batchlines"}
+        | {"gathering", "sharing"},
     ),
     (
         "edges",
@@ -62,7 +63,8 @@ GROUPS: tuple[tuple[str, frozenset[str]], ...] = (
         | {"results"}
         | {"webpage"}
         | {"batching"}
-        | {"manifest"},
+        | {"manifest"}
+        | {"layouts"},
     ),
     (
         "runs",
