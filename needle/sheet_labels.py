@@ -4,7 +4,13 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from needle.captions import LANGUAGE_NAMES, describe_controls, describe_task, write_p
+from needle.captions import (
+    LANGUAGE_NAMES,
+    describe_controls,
+    describe_task,
+    subtitle_layout,
+    write_p,
+)
 from needle.claims import Estimate
 from needle.figures import Heatmap, Panel, Placeholder
 from needle.labels import KeyMark, Labels, find_marks, make_labels, name_marks
@@ -155,11 +161,13 @@ def _share(
     asked = {describe_task(panel.heatmap, language) for panel in there}
     task = asked.pop() if len(asked) == 1 else ("检索插入的事实" if chinese else "To Do Retrieval")
     axes = {make_labels(panel.heatmap, language).lengths_axis for panel in there}
+    layouts = {subtitle_layout(panel.heatmap, language) for panel in there}
+    layout = layouts.pop() if len(layouts) == 1 else ""
     return Labels(
         title=_write_title(models, language) if title is None else title,
-        subtitle=f"在不同上下文长度与文档深度下，让{f' {who} ' if one else '各模型'}{task}"
+        subtitle=f"在不同上下文长度与文档深度下{layout}，让{f' {who} ' if one else '各模型'}{task}"
         if chinese
-        else f"Asking {who} {task} Across Context Lengths & Document Depth",
+        else f"Asking {who} {task} Across Context Lengths & Document Depth{layout}",
         simulated=None,
         warning=None,
         lengths_axis=axes.pop() if len(axes) == 1 else "",

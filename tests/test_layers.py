@@ -62,6 +62,7 @@ GROUPS: tuple[tuple[str, frozenset[str]], ...] = (
         frozenset({"files", "config", "needlefiles", "models", "prices", "credentials", "corpus"})
         | {"fetch", "tokens", "endpoint", "store", "tables", "fonts", "rubrics"}
         | {"canvas", "maps", "legends", "framing", "heatmaps", "sheets"}
+        | {"papers", "differences"}
         | {"results"}
         | {"webpage"}
         | {"batching"}
