@@ -22,7 +22,7 @@ def test_a_simulated_model_under_another_name_says_so(
     assert all(heatmap.simulated for heatmap in collect_heatmaps(folder))
     assert "gpt-4-turbo (simulated)" in call("compare", folder, "--out", alone / "cmp").out
     assert call("report", folder).status == 0
-    (run,) = read_data((folder / "report.html").read_text())["runs"]
+    (run,) = read_data((folder / "report.html").read_bytes())["runs"]
     assert run["simulated"]
 
 
