@@ -34,7 +34,7 @@ from needle.types import Asked, Score, Trial
 
 LENGTHS = (1_000, 8_000, 64_000)
 
-SERVER = '''
+SERVER = """
 import asyncio, json
 
 REPLY = json.dumps({
@@ -71,7 +71,7 @@ async def main():
     await server.serve_forever()
 
 asyncio.run(main())
-'''
+"""
 
 
 class Unseen:

@@ -174,7 +174,9 @@ class Rival:
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if not line:
-            raise SystemExit("needlehaystack failed (--rival): is it installed in that environment?")
+            raise SystemExit(
+                "needlehaystack failed (--rival): is it installed in that environment?"
+            )
         return line
 
     def close(self) -> None:
@@ -212,7 +214,9 @@ def main() -> None:
     for language in LANGUAGES:
         needle = draw_needles(load_needle_source("fictional"), language, 0, 1)[0]
         for length in LENGTHS:
-            print(row(haystacks, language, needle, length, counting, rival, said.rounds), flush=True)
+            print(
+                row(haystacks, language, needle, length, counting, rival, said.rounds), flush=True
+            )
     if rival is None:
         print("\nneedlehaystack is left out: name an environment that has it with --rival")
         return

@@ -283,7 +283,7 @@ class _Work:
         finally:
             self.purse.release(sum(set_aside))
         self.purse.count(trial, asked.result, asked.lost_attempts)
-        self._keep(trial, self.counts.judge(trial, asked))
+        await self._keep(trial, self.counts.judge(trial, asked))
 
     def _check_means(self, trial: Trial) -> None:
         """Raise Interrupted, with the run's stop set, where money or disk can't bear a request."""
@@ -300,11 +300,14 @@ class _Work:
             )
             raise Interrupted
 
-    def _keep(self, trial: Trial, asked: Asked) -> None:
-        """Store an outcome, then score it, then tell of it: in one step, never cut short."""
+    async def _keep(self, trial: Trial, asked: Asked) -> None:
+        """Store an outcome, then score it, then tell of it.
+
+        Cut short, it is stored at the least: a score is made anew from it.
+        """
         line = write_line(trial, asked, self.prepared.run.model.price)
         try:
-            self.outcomes.append(line)
+            await self.outcomes.keep(line)
         except StoreError as error:
             self.stop.because(error)
             return
