@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,48 +30,11 @@ from needle.errors import known
 from needle.prepare import Prepared, prepare
 from needle.runner import Orders, carry_out, passage_reader, write_prompt
 from needle.store import create_run
-from needle.types import Asked, Score, Trial
+from needle.types import Score, Trial
 
 LENGTHS = (1_000, 8_000, 64_000)
 
-SERVER = """
-import asyncio, json
-
-REPLY = json.dumps({
-    "id": "1", "object": "chat.completion", "created": 0, "model": "any",
-    "choices": [{"index": 0, "finish_reason": "stop",
-                 "message": {"role": "assistant", "content": "It is not said."}}],
-}).encode()
-ANSWER = (b"HTTP/1.1 200 OK\\r\\ncontent-type: application/json\\r\\n"
-          b"content-length: %d\\r\\n\\r\\n" % len(REPLY)) + REPLY
-
-class Answering(asyncio.Protocol):
-    def connection_made(self, transport):
-        self.transport, self.head, self.left = transport, b"", 0
-
-    def data_received(self, data):
-        while data:
-            if not self.left:
-                head, mark, data = (self.head + data).partition(b"\\r\\n\\r\\n")
-                if not mark:
-                    self.head = head
-                    return
-                self.head = b""
-                fields = dict(line.lower().split(b":", 1) for line in head.split(b"\\r\\n")[1:])
-                self.left = int(fields[b"content-length"])
-            taken = min(self.left, len(data))
-            self.left, data = self.left - taken, data[taken:]
-            if not self.left:
-                self.transport.write(ANSWER)
-
-async def main():
-    loop = asyncio.get_running_loop()
-    server = await loop.create_server(Answering, "127.0.0.1", 0)
-    print(server.sockets[0].getsockname()[1], flush=True)
-    await server.serve_forever()
-
-asyncio.run(main())
-"""
+SERVER = Path(__file__).with_name("answering.py")
 
 
 class Unseen:
@@ -84,9 +47,7 @@ class Unseen:
     def begin(self, todo: Sequence[Trial], before: Sequence[tuple[Trial, Score]]) -> None:
         """See ``runner.Watch``."""
 
-    def show(
-        self, trial: Trial, asked: Asked, score: Score, cost: Mapping[str, Any] | None
-    ) -> None:
+    def show(self, *_: object) -> None:
         """See ``runner.Watch``."""
         self.told += 1
 
@@ -169,7 +130,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--concurrency", type=int, default=16)
     said = parser.parse_args()
-    server = subprocess.Popen([sys.executable, "-c", SERVER], stdout=subprocess.PIPE, text=True)
+    server = subprocess.Popen([sys.executable, str(SERVER)], stdout=subprocess.PIPE, text=True)
     try:
         assert server.stdout is not None
         url = f"http://127.0.0.1:{int(server.stdout.readline())}/v1"
