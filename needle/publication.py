@@ -20,6 +20,7 @@ from needle.evidence import require_scorer
 from needle.intervals import LEVEL
 from needle.manifest import MANIFEST, list_files, read_manifest, write_manifest
 from needle.needlefiles import list_needles, load_needle_source
+from needle.report import gather, make_page
 from needle.reproduce import Again, make_again
 from needle.restoring import draws
 from needle.showcase import Look, draw_showcase, make_slug
@@ -136,6 +137,8 @@ def _fill(made: Path, runs: Sequence[Named], scorer: str | None, look: Look) -> 
     figures = draw_showcase(contest, names, made / "figures", look)
     _write_tables(made, runs)
     _write(made / "statistics.json", _write_statistics(contest, names))
+    report = gather([run.copy.folder for run in runs], scorer)
+    (made / "report.html").write_bytes(make_page(report, palette=look.palette))
     for run in runs:
         place = made / "runs" / run.name
         _write(place / RUN, (run.copy.folder / RUN).read_text(encoding="utf-8"))

@@ -10,23 +10,28 @@ from needle.conclusions import conclude, conclude_comparison
 from needle.contest import hold_contest, name_contest
 from needle.errors import UsageError
 from needle.figures import Heatmap
+from needle.gaps import describe_gap
 from needle.outcomes import settle_states
 from needle.palettes import PALETTES, Palette
 from needle.reportdata import Again, Paired, Report, RunShown, Told, name_runs, write_report
 from needle.reporttrials import Room
+from needle.reproduce import make_again
 from needle.store import OUTCOMES, RUN, load_run, read_lines, read_scores
+from needle.surroundings import find_surroundings
 from needle.types import LANGUAGES, Language, Run
-from needle.webpage import build_page, write_json
+from needle.webpage import build_page
 
-MOST = 12_000_000
-"""Bytes of data, before they are compressed, that a page is kept within as far as may be."""
+MOST = 5_900_000
+"""Bytes that a page is kept within, as far as shorter texts can do it."""
 
 _ROOMS = (
     Room(),
     Room(answer=20_000, reasoning=20_000),
-    Room(answer=4_000, reasoning=2_000, around=400),
-    Room(answer=1_000, reasoning=200, around=160),
-    Room(answer=300, reasoning=0, around=80),
+    Room(answer=8_000, reasoning=2_000),
+    Room(answer=8_000, reasoning=1_000, around=120),
+    Room(answer=4_000, reasoning=400, around=120),
+    Room(answer=2_000, reasoning=200, around=60),
+    Room(answer=300, reasoning=0, around=30),
 )
 """What is cut first, and what last, where all that the runs hold would be too much."""
 
@@ -68,12 +73,14 @@ def _say(comparison: Comparison) -> Paired:
 def _show(
     folder: Path, run: Run, drawn: Sequence[tuple[Heatmap, Statistics]], tasks: set[str]
 ) -> RunShown:
+    again = make_again(run)
+    gaps = {x: tuple(describe_gap(gap, x) for gap in again.gaps) for x in LANGUAGES}
     drawn = [(heatmap, statistics) for heatmap, statistics in drawn if heatmap.task in tasks]
     return RunShown(
         folder=folder.resolve().name,
         run=run,
         config=(folder / RUN).read_text(encoding="utf-8"),
-        again=Again("", (), dict.fromkeys(LANGUAGES, ())),
+        again=Again(again.command, again.files, gaps),
         heatmaps=tuple(heatmap for heatmap, _ in drawn),
         told=tuple(
             Told(statistics, {language: conclude(statistics, language) for language in LANGUAGES})
@@ -81,7 +88,10 @@ def _show(
         ),
         states=settle_states(read_lines(folder / OUTCOMES)),
         scores=read_scores(folder),
-        around={},
+        around={
+            trial: tuple((place.before, place.after) for place in around.places)
+            for trial, around in find_surroundings(folder, run).items()
+        },
     )
 
 
@@ -93,13 +103,14 @@ def make_page(
     ``labels`` is the language that it opens in, the browser's unless given. Long texts are cut
     only where the page would otherwise grow too large, and it says how much is left out.
     """
-    for room in _ROOMS:
-        data = write_report(report, room)
-        if len(write_json(data)) <= MOST:
-            break
     names = ", ".join(name_runs(report.runs))
-    shown = {**data, "labels": labels, "palette": palette, "palettes": PALETTES}
-    return build_page({**shown, "version": __version__}, f"needle: {names}", labels or "en")
+    look = {"labels": labels, "palette": palette, "palettes": PALETTES, "version": __version__}
+    for room in _ROOMS:
+        data = {**write_report(report, room), **look}
+        page = build_page(data, f"needle: {names}", labels or "en")
+        if len(page) <= MOST:
+            break
+    return page
 
 
 def name_page(folders: Sequence[Path]) -> Path:

@@ -133,7 +133,6 @@ def test_a_scorer_that_has_not_scored(call: Call, two: list[Path]) -> None:
 
 
 CHANGES: dict[str, Change] = {
-    "layouts": lambda run: replace(run, layout="shared"),
     "needles": lambda run: replace(
         run,
         needles={

@@ -42,6 +42,8 @@ GROUPS: tuple[tuple[str, frozenset[str]], ...] = (
             "captions",
             "palettes",
             "sheet_labels",
+            "difference_labels",
+            "paper_captions",
         }
         | {"gaps", "quotes", "columns", "estimates", "cover", "cover_words"}
         | {"folding", "wordings", "verdicts", "judge", "agreement", "foreign"}
@@ -60,11 +62,13 @@ GROUPS: tuple[tuple[str, frozenset[str]], ...] = (
         frozenset({"files", "config", "needlefiles", "models", "prices", "credentials", "corpus"})
         | {"fetch", "tokens", "endpoint", "store", "tables", "fonts", "rubrics"}
         | {"canvas", "maps", "legends", "framing", "heatmaps", "sheets"}
+        | {"papers", "differences"}
         | {"results"}
         | {"webpage"}
         | {"batching"}
         | {"manifest"}
-        | {"layouts"},
+        | {"layouts"}
+        | {"papers", "differences"},
     ),
     (
         "runs",
@@ -120,7 +124,18 @@ OWNERS: Mapping[str, frozenset[str]] = {
     # fonts finds its fonts, maps and legends draw, the others compose figures of them; api names
     # their type
     "matplotlib": frozenset(
-        {"fonts", "canvas", "maps", "legends", "framing", "heatmaps", "sheets"} | {"api"}
+        {
+            "fonts",
+            "canvas",
+            "maps",
+            "legends",
+            "framing",
+            "heatmaps",
+            "papers",
+            "sheets",
+            "differences",
+        }
+        | {"api"}
     ),
     "starlette": frozenset({"simulator"}),
     "uvicorn": frozenset({"simulator"}),

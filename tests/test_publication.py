@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from driving import KEY, Call, list_files, only_folder
+from pages import read_data
 from serving import Answer, Body, Server, refuse, reply
 
 from needle import publication, sheets, showcase
@@ -58,12 +59,14 @@ def publish(publish_drawn: Publish, monkeypatch: pytest.MonkeyPatch) -> Publish:
 
 
 def read_texts(folder: Path) -> dict[str, str]:
-    """Return all that a publication says: its text files, and its Parquet as text."""
+    """Return all that a publication says: its text files, its Parquet and its page as text."""
     files = {
         name: data.decode() for name, data in list_files(folder).items() if name.endswith(TEXTS)
     }
     table = pd.read_parquet(folder / "table.parquet")
-    return {**files, "table.parquet": "\n".join(map(str, table.to_numpy().ravel()))}
+    page = json.dumps(read_data((folder / "report.html").read_bytes()), ensure_ascii=False)
+    texts = {"table.parquet": "\n".join(map(str, table.to_numpy().ravel())), "report.html": page}
+    return {**files, **texts}
 
 
 def holds_stretch(text: str) -> bool:
@@ -88,6 +91,7 @@ def test_what_it_holds(publish_drawn: Publish) -> None:
     run = load_run(SAMPLE).run_id
     names = set(list_files(folder))
     wanted = {"README.md", "README.zh.md", "table.csv", "table.parquet", "statistics.json"}
+    wanted.add("report.html")
     wanted |= {"manifest.json", "sources/haystack-essays.md", f"runs/{run}/run.yaml"}
     wanted |= {
         f"figures/{run}-single-{one}.{kind}"

@@ -1,9 +1,11 @@
 import base64
 import gzip
+import hashlib
 import json
+import random
 import re
 from collections.abc import Iterator, Mapping
-from html.parser import HTMLParser
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +13,13 @@ import pytest
 from folders import SAMPLE, Made, make_folder
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pages import Elements, outline, read_data
 
 from needle.cli import cli
+from needle.corpus import find_haystacks
 from needle.errors import NeedleError, StoreError, UsageError
 from needle.report import gather, make_page
-from needle.reportdata import write_report
+from needle.reportdata import Report, RunShown, write_report
 from needle.reporttrials import Room
 from needle.scoring import mark_exact, mark_keyword
 from needle.store import OUTCOMES, load_run, read_lines, read_scores
@@ -31,41 +35,8 @@ HOSTILE = (
     '&lt;b&gt; &amp; <b>b</b> <a href="javascript:alert(1)">a</a> \'x\' "y"',
     "\u202egnp.exe",
 )
+NOISE = [f"{number * 2_654_435_761 % 4_294_967_296:x}" for number in range(5_000)]
 TEXTS = st.text() | st.sampled_from(HOSTILE) | st.text(st.characters())
-
-
-class Elements(HTMLParser):
-    """The elements of a page, with their attributes and what stands in its scripts."""
-
-    def __init__(self, page: str) -> None:
-        """Read a page."""
-        super().__init__()
-        self.found: list[tuple[str, dict[str, str | None]]] = []
-        self.within: dict[str, str] = {}
-        self._id: str | None = None
-        self.feed(page)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Note an element."""
-        self.found.append((tag, dict(attrs)))
-        self._id = dict(attrs).get("id") or tag
-
-    def handle_data(self, data: str) -> None:
-        """Note what stands in an element."""
-        if self._id is not None:
-            self.within[self._id] = self.within.get(self._id, "") + data
-
-
-def read_data(page: bytes) -> dict[str, Any]:
-    """Return the data that a page holds, as its script reads them."""
-    packed = Elements(page.decode()).within["data"]
-    data: dict[str, Any] = json.loads(gzip.decompress(base64.b64decode(packed)))
-    return data
-
-
-def outline(page: bytes) -> list[tuple[str, list[str]]]:
-    """Return a page's elements with the names of their attributes."""
-    return [(tag, list(attributes)) for tag, attributes in Elements(page.decode()).found]
 
 
 @pytest.fixture(scope="module")
@@ -181,22 +152,51 @@ def test_what_is_cut_is_counted(tmp_path_factory: pytest.TempPathFactory, room: 
         assert left == 0 or len(kept) == most
 
 
+def stand_for(shown: RunShown, name: str) -> RunShown:
+    """Return another model's run like one, with 200 characters of essays round each needle.
+
+    No two trials have the same texts, be it of one run or of several.
+    """
+    texts = {
+        language: "".join(text for _, text in haystack.files)
+        for language, haystack in find_haystacks(("essays",)).items()
+    }
+    key = {trial: hashlib.sha256(f"{name} {trial}".encode()).hexdigest() for trial in shown.states}
+    around = {}
+    for at, (trial, line) in enumerate(shown.states.items()):
+        text = texts[line["language"]]
+        place = (at * 7_919 + ord(name) * 104_729) % (len(text) - 400)
+        around[key[trial]] = ((text[place : place + 200], text[place + 200 : place + 400]),)
+    return replace(
+        shown,
+        run=replace(shown.run, model=replace(shown.run.model, name=name)),
+        states={key[trial]: line for trial, line in shown.states.items()},
+        scores={(key[trial], scorer): line for (trial, scorer), line in shown.scores.items()},
+        around=around,
+    )
+
+
 def test_three_large_runs_stay_small(tmp_path: Path) -> None:
-    """Three runs of 35 x 35 cells in two languages make a page of less than 6 MB."""
+    """Three runs of 35 x 35 cells in two languages, each text its own, make less than 6 MB."""
     lengths = [1_000 + round(number * 199_000 / 34) for number in range(35)]
     depths = [round(number * 100 / 34, 3) for number in range(35)]
-    folders = [
-        make_folder(tmp_path, Made(model=f"model-{name}", lengths=lengths, depths=depths))
-        for name in "abc"
-    ]
-    page = make_page(gather(folders))
-    assert sum(len(each["trials"]["key"]) for each in read_data(page)["maps"]) == 3 * (2_450 + 4)
+    shown = gather([make_folder(tmp_path, Made(lengths=lengths, depths=depths))]).runs[0]
+    runs = tuple(stand_for(shown, name) for name in "abc")
+    page = make_page(Report(runs, (), ()))
+    data = read_data(page)
+    assert sum(len(each["trials"]["key"]) for each in data["maps"]) == 3 * (2_450 + 4)
+    assert len(data["around"]) > 3 * 2_400
     assert len(page) < 6_000_000
 
 
 def test_endless_answers_stay_small(tmp_path: Path) -> None:
     """Answers that no page has room for are cut, so that it can still be opened."""
-    made = Made(answer=lambda *_: "never " * 200_000, lengths=range(1_000, 21_000, 1_000))
+
+    def ramble(length: int, depth: float, replicate: int) -> str:
+        words = random.Random(f"{length} {depth} {replicate}")
+        return " ".join(words.choice(NOISE) for _ in range(12_000))
+
+    made = Made(answer=ramble, lengths=range(1_000, 21_000, 1_000))
     page = make_page(gather([make_folder(tmp_path, made)]))
     assert len(page) < 6_000_000
     trials = read_data(page)["maps"][0]["trials"]

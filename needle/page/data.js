@@ -2,13 +2,17 @@
 
 let held = null; // all data, once they are read
 
-async function unpack(id) {
-  const packed = byId(id).textContent.replace(/\s+/g, "");
-  const text = atob(packed);
+function bytesOf(packed) {
+  if (Uint8Array.fromBase64) return Uint8Array.fromBase64(packed);
+  const text = atob(packed); // a browser of before 2025
   const bytes = new Uint8Array(text.length);
   for (let at = 0; at < text.length; at += 1) bytes[at] = text.charCodeAt(at);
-  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
-  return new Response(stream).text();
+  return bytes;
+}
+
+function unpack(id) {
+  const packed = new Blob([bytesOf(byId(id).textContent)]);
+  return new Response(packed.stream().pipeThrough(new DecompressionStream("gzip"))).text();
 }
 
 function runScript(code) {

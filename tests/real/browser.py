@@ -27,6 +27,7 @@ class Opened:
     """
 
     page: Any
+    session: Any
     asked: list[str] = field(default_factory=list)
     refused: dict[str, str] = field(default_factory=dict)
     complaints: list[str] = field(default_factory=list)
@@ -34,6 +35,11 @@ class Opened:
     def drawn_ms(self) -> int:
         """Return how many milliseconds after its opening the page had drawn itself."""
         return int(self.page.evaluate("document.documentElement.dataset.drawn"))
+
+    def work_ms(self) -> int:
+        """Return how many milliseconds of its processor's time the page has taken so far."""
+        told = self.session.send("Performance.getMetrics")["metrics"]
+        return int(1_000 * next(x["value"] for x in told if x["name"] == "TaskDuration"))
 
     def text(self, selector: str) -> str:
         """Return the text of the first element of a kind."""
@@ -54,7 +60,9 @@ class Browser:
         """
         wanted = {"viewport": {"width": 1_360, "height": 900}, "locale": "en-US", **look}
         context = self.chromium.new_context(offline=True, service_workers="block", **wanted)
-        opened = Opened(context.new_page())
+        page = context.new_page()
+        opened = Opened(page, context.new_cdp_session(page))
+        opened.session.send("Performance.enable", {"timeDomain": "threadTicks"})
         opened.page.on("request", lambda request: opened.asked.append(request.url))
         opened.page.on(
             "requestfailed",

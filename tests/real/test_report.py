@@ -12,7 +12,6 @@ from needle.report import gather, make_page
 from needle.types import Language
 
 TWO_SECONDS = 2_000
-PATIENCE = 2.5  # times as long, since other tests run beside this one
 PHONE = {"viewport": {"width": 390, "height": 844}}
 CELL = "length 64k, depth 50%"
 
@@ -58,17 +57,21 @@ def place_of(opened: Opened, column: int, row: int, number: int = 0) -> tuple[fl
 def test_it_is_drawn_in_time(
     browser: Browser, large: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Three runs of 35 x 35 cells in two languages are drawn in about two seconds."""
-    times = []
+    """Three runs of 35 x 35 cells in two languages are drawn with less than two seconds' work.
+
+    The time by the clock is printed beside it: other work on the machine may double that.
+    """
+    times, works = [], []
     for _ in range(3):
         with browser.opening(large) as opened:
+            works.append(opened.work_ms())
             times.append(opened.drawn_ms())
             assert opened.page.locator(".panel .heatmaplayer image").count() == 6
             assert opened.complaints == []
+    size = large.stat().st_size
     with capsys.disabled():
-        size = large.stat().st_size
-        sys.stdout.write(f"\ndrawn in {min(times)} ms at best of {times}; {size:,} bytes\n")
-    assert min(times) < PATIENCE * TWO_SECONDS
+        sys.stdout.write(f"\ndrawn in {times} ms with {works} ms of work; {size:,} bytes\n")
+    assert min(works) < TWO_SECONDS
 
 
 def test_nothing_else_is_asked_for(browser: Browser, small: Path) -> None:
