@@ -44,6 +44,7 @@ async function draw() {
   await drawPanels();
   if (!view.printing) await new Promise((seen) => { setTimeout(seen); });
   await drawCharts();
+  await drawDifferences();
 }
 
 function changeMaps() {
@@ -77,7 +78,7 @@ function changeLook() {
 function fillLegends() {
   // Legends have the colours of their lines.
   document.querySelectorAll(".legend").forEach((each, at) => {
-    const maps = charts.filter((chart) => chart.axisName === "lengths" && chart.maps.length > 1)[at].maps;
+    const { maps } = charts.filter((chart) => chart.axisName === "lengths")[at];
     each.replaceWith(legend(maps));
   });
 }
