@@ -56,6 +56,13 @@ class Canvas:
     height: float
 
 
+def read_formats(text: str) -> tuple[str, ...]:
+    """Read formats set apart by commas; raises UsageError for one that is not written."""
+    formats = tuple(dict.fromkeys(part.strip().lower() for part in text.split(",")))
+    check_output(formats, DPI)
+    return formats
+
+
 def check_output(formats: Sequence[str], dpi: int) -> None:
     """Raise UsageError for a format that is not written, or for dots that no figure can have."""
     for kind in formats:

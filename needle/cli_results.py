@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from needle.errors import UsageError
-from needle.options import no_keys, scorer_options
+from needle.options import figure_options, no_keys, scorer_options
 
 
 @click.command()
@@ -33,11 +33,18 @@ def score(run: Path, **options: Any) -> int:
 @click.option(
     "--scorer", help="Whose scores: keyword, exact, judge, published (default the run's)."
 )
-def heatmap(runs: tuple[Path, ...], labels: str | None, scorer: str | None) -> int:
-    """Draw a run's heatmaps, PNG and SVG, into its folder."""
+@click.option(
+    "--style",
+    type=click.Choice(["published", "paper"]),
+    default="published",
+    help="published (default): PNG and SVG with a title; paper: a column's PDF, caption apart.",
+)
+@figure_options
+def heatmap(runs: tuple[Path, ...], **options: Any) -> int:
+    """Draw a run's heatmaps into its folder."""
     from needle.showing import draw_again
 
-    return draw_again(runs, labels, scorer)
+    return draw_again(runs, **options)
 
 
 @click.command()
@@ -76,9 +83,7 @@ def report(runs: tuple[Path, ...], **options: Any) -> int:
     type=click.Path(path_type=Path),
     help="The figures' folder (default comparison-<digest>, beside the first run).",
 )
-@click.option("--format", "formats", default="png,svg", help="png, svg, pdf; several by commas.")
-@click.option("--palette", type=click.Choice(["published", "safe"]), default="published")
-@click.option("--dpi", type=int, default=160, help="Dots per inch of a PNG (default 160).")
+@figure_options
 @click.option("--title", help="Another title of the sheet.")
 @click.option(
     "--placeholder",
@@ -86,13 +91,12 @@ def report(runs: tuple[Path, ...], **options: Any) -> int:
     multiple=True,
     help="A column that waits for a run: 'NAME: what to say in its place'.",
 )
-def compare(runs: tuple[Path, ...], scorer: str | None, formats: str, **options: Any) -> int:
+def compare(runs: tuple[Path, ...], scorer: str | None, **options: Any) -> int:
     """Compare runs: recall, effective length, cost, and what differs beyond chance."""
     from needle.versus import Wanted, compare_folders
 
     how = {name: options.pop(name) for name in ("side_by_side", "as_json")}
-    named = tuple(part.strip() for part in formats.split(",") if part.strip())
-    return compare_folders(runs, scorer, Wanted(formats=named, **options), **how)
+    return compare_folders(runs, scorer, Wanted(**options), **how)
 
 
 @click.command()

@@ -83,6 +83,13 @@ def check(files: tuple[Path, ...], **options: Any) -> int:
 @click.option(
     "--latency", type=click.FloatRange(0), default=0.0, help="Seconds before each answer."
 )
+@click.option(
+    "--as",
+    "names",
+    multiple=True,
+    metavar="NAME=MODEL",
+    help="Answer as NAME by a simulated model too, such as gpt-4-turbo=sim/window.",
+)
 @click.option("--with-parent", is_flag=True, hidden=True)
 def simulate(
     port: int,
@@ -92,10 +99,12 @@ def simulate(
     key: str | None,
     latency: float,
     with_parent: bool,
+    names: tuple[str, ...],
 ) -> int:
     """Serve the simulated models on loopback, with faults if you like, until Ctrl-C."""
     from needle.faults import parse_faults
+    from needle.replies import read_names
     from needle.simulator import serve
 
-    serve(port, seed, window, parse_faults(faults), key, with_parent, latency)
+    serve(port, seed, window, parse_faults(faults), key, with_parent, latency, read_names(names))
     return 0

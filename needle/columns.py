@@ -58,4 +58,7 @@ COLUMNS: Mapping[str, Kind] = {
     "judge_cost_amount": "number",
     "judge_cost_currency": "text",
     "judge_failure": "text",
+    "needle_index": "whole",
+    "batch": "text",
+    "batch_request": "text",
 }

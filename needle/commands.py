@@ -76,6 +76,21 @@ def run_models(
     yes: bool,
 ) -> int:
     """Carry out a run for each model; return the exit status."""
+    status, _ = make_runs(config, said, out, budget, rate, again, faults, yes)
+    return status
+
+
+def make_runs(
+    config: Path | None,
+    said: Mapping[str, Any],
+    out: Path,
+    budget: str | None,
+    rate: tuple[str, ...],
+    again: bool,
+    faults: str | None,
+    yes: bool,
+) -> tuple[int, list[tuple[Path, Ending]]]:
+    """Carry out a run for each model; return the exit status, and each folder with its ending."""
     recipe, ready = prepare_models(config, said)
     if not again:
         ready = [fit_from_earlier(prepared, out) for prepared in ready]
@@ -89,11 +104,13 @@ def run_models(
         _ask_leave(to_pay, recipe.card)
         ready = [replace(prepared, notes=()) for prepared in ready]  # they are said
     status, left = DONE, whole
+    everything: list[tuple[Path, Ending]] = []
     for prepared, folder in zip(ready, found, strict=True):
         model = prepared.run.model
         cap = convert(left, model.price, rates, model.name) if left is not None else None
         orders = Orders(cap, limits=prepared.run.limits, concurrency=prepared.run.concurrency)
         made, ending = _run_one(prepared, folder, out, orders, again, faults)
+        everything.append((made, ending))
         left = _spend(left, cap, ending.spent)  # one budget is for all of them together
         judged = None
         if _is_whole(ending):
@@ -105,7 +122,7 @@ def run_models(
         status = max(status, ended)
         if ended in (STOPPED, INTERRUPTED):
             break
-    return status
+    return status, everything
 
 
 def _check_askable(run: Run, whole: Budget | None, rates: Rates, faults: str | None) -> None:

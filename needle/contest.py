@@ -20,11 +20,13 @@ from needle.store import load_run
 class Contest:
     """Runs and what can be said of them, each on its own and in pairs.
 
-    ``heatmaps`` and ``standings`` are one a run, task and language, in the same order;
+    ``heatmaps``, ``standings`` and ``places`` (their run's folder) are one a run, task and
+    language, in the same order;
     ``obstacles`` say why nothing was tested.
     """
 
     folders: tuple[Path, ...]
+    places: tuple[Path, ...]
     heatmaps: tuple[Heatmap, ...]
     standings: tuple[Standing, ...]
     comparisons: tuple[Comparison, ...]
@@ -52,13 +54,23 @@ def hold_contest(
         )
     heatmaps: list[Heatmap] = []
     standings: list[Standing] = []
+    places: list[Path] = []
     for folder in folders:
         own = collect_heatmaps(folder, scorer=scorer)
         heatmaps += own
+        places += [folder] * len(own)
         standings += _stand(folder, own, scorer)
     comparisons = () if obstacles or len(runs) == 1 else tuple(compare_runs(folders, scorer))
     gaps = tuple(gap for folder in folders for gap in compare_languages(folder, scorer))
-    return Contest(tuple(folders), tuple(heatmaps), tuple(standings), comparisons, gaps, obstacles)
+    return Contest(
+        tuple(folders),
+        tuple(places),
+        tuple(heatmaps),
+        tuple(standings),
+        comparisons,
+        gaps,
+        obstacles,
+    )
 
 
 def _stand(folder: Path, heatmaps: Sequence[Heatmap], scorer: str | None) -> list[Standing]:

@@ -1,10 +1,14 @@
 """The records of figures: a heatmap's cells, and all that stands around them."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from needle.claims import Estimate, WeakRegion
 from needle.origins import Imported
 from needle.types import Grid, Language, Layout, Unit, Verdict
+
+Style = Literal["published", "paper"]
+"""Of a run's figure: as the published charts look, or for a column of a paper."""
 
 
 @dataclass(frozen=True, slots=True)

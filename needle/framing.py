@@ -105,13 +105,16 @@ def write_header(
 
 
 def arrange_badges(
-    told: tuple[str | None, str | None], families: Families, room: float
+    told: tuple[str | None, str | None],
+    families: Families,
+    room: float,
+    sizes: Sequence[float] = BADGES,
 ) -> list[Badge]:
     """Set the mark of a simulated endpoint, and a warning, in lines."""
     looks = (("#7A4A00", "#FFF3C4"), ("#8C1D2F", "#FDE3E6"))
     badges = []
     for text, (ink, paper) in zip(told, looks, strict=True):
-        size, lines = fit_text(text or "", families, BADGES, room)
+        size, lines = fit_text(text or "", families, sizes, room)
         badges += [(line, ink, paper, size) for line in lines if line]
     return badges
 
@@ -119,7 +122,8 @@ def arrange_badges(
 def write_badge(canvas: Canvas, x: float, y: float, badge: Badge) -> None:
     """Write a badge around a place."""
     text, ink, paper, size = badge
-    box = {"boxstyle": "round,pad=0.35", "facecolor": paper, "edgecolor": ink}
+    line = size / BADGES[0]
+    box = {"boxstyle": "round,pad=0.35", "facecolor": paper, "edgecolor": ink, "linewidth": line}
     write(canvas, x, y, text, size=size, color=ink, bbox=box)
 
 

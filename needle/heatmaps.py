@@ -5,36 +5,48 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from needle.canvas import DPI, DRAWN, check_output, choose_words, plain_style, save_figure
+from needle import canvas
+from needle.canvas import check_output, choose_words, plain_style, save_figure
 from needle.claims import WeakRegion
-from needle.figures import Heatmap
+from needle.figures import Heatmap, Style
 from needle.framing import clean_labels, frame_map
 from needle.labels import make_labels
 from needle.maps import draw_map, scale_scores
 from needle.palettes import Palette
+from needle.papers import build_paper
 from needle.types import Language
+
+DRAWN: dict[Style, tuple[str, ...]] = {"published": canvas.DRAWN, "paper": ("pdf",)}
+"""The formats of each style unless told otherwise."""
+
+DPIS: dict[Style, int] = {"published": canvas.DPI, "paper": 600}
+"""The dots per inch of each style's PNG unless told otherwise."""
 
 
 def draw_heatmap(
     heatmap: Heatmap,
     folder: Path,
-    formats: Sequence[str] = DRAWN,
+    formats: Sequence[str] | None = None,
     stem: str | None = None,
     words: Language | None = None,
     *,
     weak: WeakRegion | None = None,
+    style: Style = "published",
     palette: Palette = "published",
-    dpi: int = DPI,
+    dpi: int | None = None,
 ) -> list[Path]:
     """Draw a heatmap into a folder, one file a format; return their paths.
 
-    ``words`` is the labels' language, that of the text unless given. ``weak`` is outlined.
+    ``words`` is the labels' language, that of the text unless given. ``weak`` is outlined. A
+    paper's caption is ``paper_captions.write_caption``'s.
     The same heatmap gives the same bytes. Raises UsageError for a format or dots per inch that
     it can't write, and StoreError in one line where a file can't be written.
     """
+    formats, dpi = formats or DRAWN[style], dpi or DPIS[style]
     check_output(formats, dpi)
     stem = stem or f"heatmap-{heatmap.task}-{heatmap.language}"
-    figure = build_figure(heatmap, words, weak=weak, palette=palette)
+    build = build_paper if style == "paper" else build_figure
+    figure = build(heatmap, words, weak=weak, palette=palette)
     return save_figure(figure, folder, stem, formats, dpi)
 
 
@@ -55,5 +67,5 @@ def build_figure(
             heatmap.grid,
             scale_scores(palette),
             palette,
-            lambda canvas, frame: draw_map(canvas, frame, heatmap, palette, weak),
+            lambda sheet, frame: draw_map(sheet, frame, heatmap, palette, weak),
         )

@@ -21,7 +21,7 @@ from needle.claims import WeakRegion
 from needle.figures import Cell, Heatmap
 from needle.grid import format_length
 from needle.tasks import text_language
-from needle.types import UNKNOWN, Language, Verdict
+from needle.types import UNKNOWN, Language, Unit, Verdict
 
 _MOST_FILES = 3  # that a footer names
 
@@ -86,6 +86,24 @@ def make_labels(heatmap: Heatmap, language: Language, weak: WeakRegion | None = 
     if weak is not None:
         key = (*key, ("weak", describe_weak(weak, language)))
     return _write_chinese(heatmap, key) if language == "zh" else _write_english(heatmap, key)
+
+
+def write_axes(unit: Unit, language: Language) -> dict[str, str]:
+    """Return the words along a map's axes, by their names in ``Labels``."""
+    hanzi = unit == "hanzi"
+    if language == "zh":
+        return {
+            "lengths_axis": f"上下文长度（{'汉字数' if hanzi else 'token 数'}）",
+            "depths_axis": "事实所在的文档深度",
+            "top": "文档开头",
+            "bottom": "文档结尾",
+        }
+    return {
+        "lengths_axis": f"Context Length (# {'Chinese Characters' if hanzi else 'Tokens'})",
+        "depths_axis": "Placed Fact Document Depth",
+        "top": "Top Of\nDocument",
+        "bottom": "Bottom Of\nDocument",
+    }
 
 
 def name_marks(language: Language, *, imported: bool) -> dict[Mark, str]:
@@ -156,6 +174,32 @@ def _count_left_out(heatmap: Heatmap) -> list[tuple[Verdict, int]]:
     return sorted(counts, key=lambda reason: -reason[1])
 
 
+def write_recall(heatmap: Heatmap, language: Language) -> str:
+    """Say what recall is, and over how many scored replies."""
+    chinese = language == "zh"
+    if heatmap.recall is None:
+        return "尚无已评分的回答" if chinese else "no scored replies, so no recall"
+    if chinese:
+        return f"召回率 {heatmap.recall:.1%}（已评分回答 {heatmap.scored:,} 条）"
+    noun = "reply" if heatmap.scored == 1 else "replies"
+    return f"recall {heatmap.recall:.1%} of {heatmap.scored:,} scored {noun}"
+
+
+def write_left_out(heatmap: Heatmap, language: Language) -> str:
+    """Say how many trials have no score, and why."""
+    chinese = language == "zh"
+    reasons = _count_left_out(heatmap)
+    if not reasons:
+        return "全部计入" if chinese else "none left out"
+    words = name_marks(language, imported=heatmap.imported is not None)
+    total = sum(count for _, count in reasons)
+    if chinese:
+        parts = "，".join(f"{words[verdict]} {count:,}" for verdict, count in reasons)
+        return f"{total:,} 条未计入：{parts}"
+    parts = ", ".join(f"{count:,} {words[verdict]}" for verdict, count in reasons)
+    return f"{total:,} left out: {parts}"
+
+
 def _name_scorer(heatmap: Heatmap, language: Language) -> tuple[str, ...]:
     """Say whose scores are drawn, where it is not what figures of needle's own runs show."""
     names = {
@@ -205,16 +249,6 @@ def _write_english(heatmap: Heatmap, key: tuple[tuple[KeyMark, str], ...]) -> La
         tokenizer = f"lengths in tokens of {heatmap.model}'s own count"
     if hanzi:
         tokenizer = f"lengths in Chinese characters (tokenizer {heatmap.tokenizer})"
-    recall = "no scored replies, so no recall"
-    if heatmap.recall is not None:
-        noun = "reply" if heatmap.scored == 1 else "replies"
-        recall = f"recall {heatmap.recall:.1%} of {heatmap.scored:,} scored {noun}"
-    reasons = _count_left_out(heatmap)
-    left_out = "none left out"
-    if reasons:
-        words = name_marks("en", imported=heatmap.imported is not None)
-        parts = ", ".join(f"{count:,} {words[verdict]}" for verdict, count in reasons)
-        left_out = f"{sum(count for _, count in reasons):,} left out: {parts}"
     needle = "needle not known" if heatmap.needle == UNKNOWN else f"needle {heatmap.needle}"
     haystack = f"haystack {heatmap.haystack}"
     if heatmap.haystack == UNKNOWN:
@@ -227,16 +261,13 @@ def _write_english(heatmap: Heatmap, key: tuple[tuple[KeyMark, str], ...]) -> La
         ),
         simulated="simulated endpoint" if heatmap.simulated else None,
         warning=warn_known(heatmap, "en"),
-        lengths_axis=f"Context Length (# {'Chinese Characters' if hanzi else 'Tokens'})",
-        depths_axis="Placed Fact Document Depth",
-        top="Top Of\nDocument",
-        bottom="Bottom Of\nDocument",
+        **write_axes(heatmap.unit, "en"),
         colour_bar="Accuracy Of Retrieval",
         key=key,
         footer=_without_empty(
             (
-                recall,
-                left_out,
+                write_recall(heatmap, "en"),
+                write_left_out(heatmap, "en"),
                 *describe_base(heatmap, "en"),
                 *(("simulated endpoint",) if heatmap.simulated else ()),
             ),
@@ -275,15 +306,6 @@ def _write_chinese(heatmap: Heatmap, key: tuple[tuple[KeyMark, str], ...]) -> La
         tokenizer = f"长度按 {heatmap.model} 自己的 token 计"
     if hanzi:
         tokenizer = f"长度按汉字计（分词器 {heatmap.tokenizer}）"
-    recall = "尚无已评分的回答"
-    if heatmap.recall is not None:
-        recall = f"召回率 {heatmap.recall:.1%}（已评分回答 {heatmap.scored:,} 条）"
-    reasons = _count_left_out(heatmap)
-    left_out = "全部计入"
-    if reasons:
-        words = name_marks("zh", imported=heatmap.imported is not None)
-        parts = "，".join(f"{words[verdict]} {count:,}" for verdict, count in reasons)
-        left_out = f"{sum(count for _, count in reasons):,} 条未计入：{parts}"
     needle = "针：不详" if heatmap.needle == UNKNOWN else f"针：{heatmap.needle}"
     haystack = "不详" if heatmap.haystack == UNKNOWN else heatmap.haystack
     return Labels(
@@ -294,16 +316,13 @@ def _write_chinese(heatmap: Heatmap, key: tuple[tuple[KeyMark, str], ...]) -> La
         ),
         simulated="模拟端点" if heatmap.simulated else None,
         warning=warn_known(heatmap, "zh"),
-        lengths_axis=f"上下文长度（{'汉字数' if hanzi else 'token 数'}）",
-        depths_axis="事实所在的文档深度",
-        top="文档开头",
-        bottom="文档结尾",
+        **write_axes(heatmap.unit, "zh"),
         colour_bar="检索准确率",
         key=key,
         footer=_without_empty(
             (
-                recall,
-                left_out,
+                write_recall(heatmap, "zh"),
+                write_left_out(heatmap, "zh"),
                 *describe_base(heatmap, "zh"),
                 *(("模拟端点",) if heatmap.simulated else ()),
             ),

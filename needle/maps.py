@@ -70,8 +70,13 @@ def draw_map(
     heatmap: Heatmap,
     palette: Palette,
     weak: WeakRegion | None = None,
+    *,
+    fine: bool = False,
 ) -> Axes:
-    """Draw a heatmap's squares, what they are marked with, and the dashed weak region."""
+    """Draw a heatmap's squares, what they are marked with, and the dashed weak region.
+
+    ``fine`` makes its line thinner, for small figures.
+    """
     axes = add_axes(canvas, frame, "map")
     cells = {(cell.context_length, cell.depth_percent): cell for cell in heatmap.cells}
     rows = [
@@ -86,7 +91,7 @@ def draw_map(
     _mark_cells(axes, frame, rows, palette)
     rule_squares(axes, frame, heatmap.grid)
     if weak is not None:
-        outline_region(axes, heatmap.grid, weak)
+        outline_region(axes, heatmap.grid, weak, 0.6 if fine else 1.0)
     return axes
 
 
@@ -137,8 +142,8 @@ def rule_squares(axes: Axes, frame: Frame, grid: Grid) -> None:
     axes.hlines(range(1, rows), 0, columns, colors="white", linewidth=line)
 
 
-def outline_region(axes: Axes, grid: Grid, weak: WeakRegion) -> None:
-    """Draw the dashed line around the cells of a weak region."""
+def outline_region(axes: Axes, grid: Grid, weak: WeakRegion, scale: float = 1.0) -> None:
+    """Draw the dashed line around the cells of a weak region, its width times ``scale``."""
     inside = [i for i, x in enumerate(grid.lengths) if weak.lengths[0] <= x <= weak.lengths[1]]
     below = [i for i, d in enumerate(grid.depths) if weak.depths[0] <= d <= weak.depths[1]]
     if not inside or not below:
@@ -146,7 +151,9 @@ def outline_region(axes: Axes, grid: Grid, weak: WeakRegion) -> None:
     corner = inside[0], below[0]
     size = inside[-1] + 1 - inside[0], below[-1] + 1 - below[0]
     for look in DASHES:
-        axes.add_patch(Rectangle(corner, *size, **look, clip_on=False, zorder=4, label="weak"))
+        line = Rectangle(corner, *size, **look, clip_on=False, zorder=4, label="weak")
+        line.set_linewidth(look["linewidth"] * scale)
+        axes.add_patch(line)
 
 
 def look_of(mark: KeyMark, cell: float, palette: Palette) -> dict[str, Any]:
@@ -200,7 +207,12 @@ def thin(count: int, extent: float, needed: float) -> list[int]:
 
 
 def draw_bar(
-    canvas: Canvas, frame: Frame, scale: Scale, words: str, sizes: tuple[float, float]
+    canvas: Canvas,
+    frame: Frame,
+    scale: Scale,
+    words: str,
+    sizes: tuple[float, float],
+    pad: float = 3.5,
 ) -> None:
     """Draw a colour bar with its words; ``sizes`` are the points of its ticks and its words."""
     axes = add_axes(canvas, frame, "bar")
@@ -208,5 +220,5 @@ def draw_bar(
     bar = canvas.figure.colorbar(mapped, cax=axes, ticks=[at for at, _ in scale.ticks])
     bar.outline.set_linewidth(0)
     axes.set_yticklabels([text for _, text in scale.ticks], fontsize=sizes[0])
-    axes.tick_params(length=0, colors=INK)
+    axes.tick_params(length=0, colors=INK, pad=pad)
     axes.set_ylabel(words, fontsize=sizes[1], color=INK, labelpad=4)

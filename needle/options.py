@@ -142,6 +142,25 @@ def limits_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
+def figure_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that say how figures are written."""
+    options = (
+        click.option(
+            "--format", "form", help="png, svg, pdf: several by commas (default the style's)."
+        ),
+        click.option("--dpi", type=int, help="A PNG's dots per inch, 50-1200."),
+        click.option(
+            "--palette",
+            type=click.Choice(["published", "safe"]),
+            default="published",
+            help="published (default), or safe: one that colour-blind readers can tell apart.",
+        ),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
 def gather(options: dict[str, Any]) -> dict[str, Any]:
     """Return what the command line said, in a recipe's shape."""
     said: dict[str, Any] = {}

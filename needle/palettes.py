@@ -23,8 +23,8 @@ colour blindness tell apart.
 """
 
 DIFFERENCES: dict[Palette, tuple[str, ...]] = {
-    "published": ("#F0496E", "#F5F2EC", "#0CD79F"),
-    "safe": ("#B35806", "#F1A340", "#FEE0B6", "#F7F7F7", "#D1E5F0", "#67A9CF", "#2166AC"),
+    "published": ("#F0496E", "#F0EDE6", "#0CD79F"),
+    "safe": ("#B35806", "#F1A340", "#FEE0B6", "#F0F0F0", "#D1E5F0", "#67A9CF", "#2166AC"),
 }
 """From -100 points by way of none to +100 points.
 

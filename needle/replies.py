@@ -4,10 +4,12 @@ import functools
 import hashlib
 import json
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from needle import oracle
+from needle.errors import UsageError
 from needle.needlefiles import list_needles, load_needle_source
 from needle.reader import answer
 from needle.surfaces import draw, recall, take
@@ -41,6 +43,18 @@ MODELS = {
     "sim/oracle": SimulatedModel("full", 131_072, knows_needles=True),
     "sim/distracted": SimulatedModel("full", 131_072, distracted=True),
 }
+
+
+def read_names(told: Sequence[str]) -> dict[str, str]:
+    """Read other names for models, each ``NAME=MODEL``; raise UsageError for any other text."""
+    names = {}
+    for text in told:
+        name, equals, model = text.rpartition("=")
+        if not (name and equals and model in MODELS):
+            known = ", ".join(MODELS)
+            raise UsageError(f"not a name for a model: {text!r} (--as): use NAME=MODEL, of {known}")
+        names[name] = model
+    return names
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +93,8 @@ class Question:
     digest: str
 
 
-def read_request(data: bytes) -> Question:
-    """Check a request's body and return what it asks.
+def read_request(data: bytes, names: Mapping[str, str] | None = None) -> Question:
+    """Check a request's body and return what it asks; ``names`` are other names for models.
 
     Raises Refused for one that is not OpenAI's chat request to a model of this endpoint.
     """
@@ -91,6 +105,8 @@ def read_request(data: bytes) -> Question:
     if not isinstance(body, dict):
         raise Refused(400, "The body of your request must be a JSON object.")
     model = body.get("model")
+    if isinstance(model, str):
+        model = (names or {}).get(model, model)
     if not isinstance(model, str) or model not in MODELS:
         known = ", ".join(MODELS)
         message = f"The model {model!r} does not exist: use {known}."

@@ -4,7 +4,13 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from needle.captions import LANGUAGE_NAMES, describe_controls, describe_task, write_p
+from needle.captions import (
+    LANGUAGE_NAMES,
+    describe_controls,
+    describe_task,
+    subtitle_layout,
+    write_p,
+)
 from needle.claims import Estimate
 from needle.figures import Heatmap, Panel, Placeholder
 from needle.labels import KeyMark, Labels, find_marks, make_labels, name_marks
@@ -67,7 +73,7 @@ def make_sheet(
         )
         for row, line in zip(rows, grid, strict=True)
     )
-    names = tuple(_name_row(row, rows, language) for row in rows)
+    names = tuple(name_row(row, rows, language) for row in rows)
     return Sheet(names, grid, labels, _share(columns, names, grid, language, title))
 
 
@@ -100,7 +106,7 @@ def _arrange(
     return columns, rows, places
 
 
-def _name_row(row: Row, rows: Sequence[Row], language: Language) -> str:
+def name_row(row: Row, rows: Sequence[Row], language: Language) -> str:
     """Name a row by its text's language, and by its task where the sheet has several."""
     text = LANGUAGE_NAMES[language][text_language(*row)]
     several = len({task for task, _ in rows}) > 1
@@ -155,11 +161,13 @@ def _share(
     asked = {describe_task(panel.heatmap, language) for panel in there}
     task = asked.pop() if len(asked) == 1 else ("检索插入的事实" if chinese else "To Do Retrieval")
     axes = {make_labels(panel.heatmap, language).lengths_axis for panel in there}
+    layouts = {subtitle_layout(panel.heatmap, language) for panel in there}
+    layout = layouts.pop() if len(layouts) == 1 else ""
     return Labels(
         title=_write_title(models, language) if title is None else title,
-        subtitle=f"在不同上下文长度与文档深度下，让{f' {who} ' if one else '各模型'}{task}"
+        subtitle=f"在不同上下文长度与文档深度下{layout}，让{f' {who} ' if one else '各模型'}{task}"
         if chinese
-        else f"Asking {who} {task} Across Context Lengths & Document Depth",
+        else f"Asking {who} {task} Across Context Lengths & Document Depth{layout}",
         simulated=None,
         warning=None,
         lengths_axis=axes.pop() if len(axes) == 1 else "",
@@ -200,27 +208,40 @@ def _write_key(panels: Sequence[Panel], language: Language) -> tuple[tuple[KeyMa
 def _write_footer(
     rows: Sequence[str], grid: Sequence[Sequence[Panel | None]], language: Language
 ) -> tuple[tuple[str, ...], ...]:
-    """Give each panel's results, a line a row, then how it was tested, once for those alike."""
+    """Give each panel's results, a line a row, then how they were made."""
     colon, comma = ("：", "，") if language == "zh" else (": ", ", ")
     lines: list[tuple[str, ...]] = []
-    every: list[_Place] = []
-    setups: dict[str, list[_Place]] = {}  # facts of how panels were made, with where they stand
     for row, line in zip(rows, grid, strict=True):
-        items = []
-        for panel in filter(None, line):
-            model = panel.heatmap.model
-            every.append((row, model))
-            items.append(f"{model}{colon}{comma.join(list_results(panel, language))}")
-            for fact in list_setup(panel, language):
-                setups.setdefault(fact, []).append((row, model))
+        items = [
+            f"{panel.heatmap.model}{colon}{comma.join(list_results(panel, language))}"
+            for panel in line
+            if panel is not None
+        ]
         if items:
             label = f"{row}{colon}" if len(rows) > 1 else ""
             lines.append((label + items[0], *items[1:]))
+    return (*lines, *describe_setups(rows, grid, language))
+
+
+def describe_setups(
+    rows: Sequence[str], grid: Sequence[Sequence[Panel | None]], language: Language
+) -> tuple[tuple[str, ...], ...]:
+    """Say how panels were made, a line for those alike in it: the line of all has no names."""
+    every: list[_Place] = []
+    setups: dict[str, list[_Place]] = {}  # facts, with where they hold
+    for row, line in zip(rows, grid, strict=True):
+        for panel in filter(None, line):
+            place = row, panel.heatmap.model
+            every.append(place)
+            for fact in list_setup(panel, language):
+                setups.setdefault(fact, []).append(place)
     groups: dict[tuple[_Place, ...], list[str]] = {}
     for fact, places in setups.items():
         groups.setdefault(tuple(places), []).append(fact)
+    lines = []
     for some, facts in sorted(groups.items(), key=lambda group: -len(group[0])):
         whose = _name_places(some, every, language)
+        colon = "：" if language == "zh" else ": "
         lines.append(((whose and f"{whose}{colon}") + facts[0], *facts[1:]))
     return tuple(lines)
 

@@ -27,8 +27,12 @@ _SPARE_PER_REQUEST = 64 * 1024  # bytes of free disk wanted for each request in 
 
 def name_run(date: str, model: str, digest: str) -> str:
     """Return ``<date>-<model>-<short digest>`` with nothing that a file name can't hold."""
-    slug = re.sub(r"[^A-Za-z0-9._\u4e00-\u9fff]+", "-", model).strip("-.")[:80] or "model"
-    return f"{date}-{slug}-{digest[:8]}"
+    return f"{date}-{slug(model)}-{digest[:8]}"
+
+
+def slug(name: str) -> str:
+    """Return a name with nothing in it that a file name can't hold."""
+    return re.sub(r"[^A-Za-z0-9._\u4e00-\u9fff]+", "-", name).strip("-.")[:80] or "model"
 
 
 def find_run(out: Path, model: str, digest: str) -> Path | None:

@@ -26,7 +26,8 @@ class Excerpt:
     """An inserted sentence, and what of the haystack stands right before and after it.
 
     ``before`` and ``after`` are of the haystack alone: they end where another sentence is inserted,
-    and are empty at the haystack's own ends. ``distractor`` marks what is no fact.
+    and are empty at the haystack's own ends. ``distractor`` marks what is no fact, ``other`` a
+    needle of a shared context that is not asked for: of what is around it nothing is shown.
     """
 
     before: str
@@ -35,6 +36,7 @@ class Excerpt:
     depth_percent: float
     actual_depth_percent: float
     distractor: bool = False
+    other: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +80,17 @@ def _read_passages(prepared: Prepared, trials: Iterable[Trial]) -> dict[tuple[La
 
 def surround(trial: Trial, passage: str) -> Surrounding:
     """Return a trial's inserted sentences with what of its passage stands around each."""
-    side = min(SIDE, trial.cut // (2 * _SHARE * len(trial.places)))
+    shown = sum(not place.other for place in trial.places)
+    side = min(SIDE, trial.cut // (2 * _SHARE * max(shown, 1)))
     positions = [0, *(place.position for place in trial.places), trial.cut]
     return Surrounding(
         tuple(
-            _excerpt(place, passage, (positions[number], positions[number + 2]), side)
+            _excerpt(
+                place,
+                passage,
+                (positions[number], positions[number + 2]),
+                0 if place.other else side,
+            )
             for number, place in enumerate(trial.places)
         )
     )
@@ -91,13 +99,16 @@ def surround(trial: Trial, passage: str) -> Surrounding:
 def _excerpt(place: Place, passage: str, within: tuple[int, int], side: int) -> Excerpt:
     start, end = within
     position = place.position
+    before = passage[max(start, position - side - _LOOKAHEAD) : position]
+    after = passage[position : min(end, position + side + _LOOKAHEAD)]
     return Excerpt(
-        before=_end_of(passage[max(start, position - side - _LOOKAHEAD) : position], side),
+        before=_end_of(before, side) if side else "",
         needle=place.text,
-        after=_start_of(passage[position : min(end, position + side + _LOOKAHEAD)], side),
+        after=_start_of(after, side) if side else "",
         depth_percent=place.depth_percent,
         actual_depth_percent=place.actual_depth_percent,
         distractor=place.distractor,
+        other=place.other,
     )
 
 

@@ -1,8 +1,8 @@
 """The tidy table: one row a trial and scorer. The one module that uses pandas."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from needle.columns import COLUMNS, RUN_COLUMN, Kind
 from needle.errors import UsageError
@@ -12,6 +12,8 @@ from needle.store import OUTCOMES, RUN, load_run, read_lines, read_scores, write
 if TYPE_CHECKING:
     import pandas as pd
 
+    Frame: TypeAlias = pd.DataFrame
+
 _DTYPES: Mapping[Kind, str] = {
     "text": "string",
     "whole": "Int64",
@@ -20,7 +22,7 @@ _DTYPES: Mapping[Kind, str] = {
 }
 
 
-def make_table(folder: Path) -> "pd.DataFrame":
+def make_table(folder: Path) -> "Frame":
     """Return a run's table: outcomes joined with scores, one row a trial and scorer.
 
     Its columns are those of needle.columns, whatever the run has; what an outcome holds beside
@@ -41,14 +43,26 @@ def make_table(folder: Path) -> "pd.DataFrame":
         for score in scored.get(trial, [{}])
     ]
     frame = pd.DataFrame(rows)
-    rest = [column for column in frame.columns if column not in COLUMNS]
-    frame = frame.reindex(columns=[*COLUMNS, *rest])
-    frame = frame.astype({name: _DTYPES[kind] for name, kind in COLUMNS.items()})
+    frame = _set_types(frame, COLUMNS)
     order = ["language", "task", "replicate", "context_length", "depth_percent", "trial"]
     return frame.sort_values(order, kind="stable", ignore_index=True)
 
 
-def join_tables(folders: Mapping[str, Path]) -> "pd.DataFrame":
+def make_frame(rows: Iterable[Mapping[str, Any]], columns: Mapping[str, Kind]) -> "Frame":
+    """Return rows as a table with these columns and their types, whatever the rows hold."""
+    import pandas as pd
+
+    return _set_types(pd.DataFrame(list(rows)), columns)
+
+
+def _set_types(frame: "Frame", columns: Mapping[str, Kind]) -> "Frame":
+    """Return a table with these columns first, each of its type."""
+    rest = [column for column in frame.columns if column not in columns]
+    frame = frame.reindex(columns=[*columns, *rest])
+    return frame.astype({name: _DTYPES[kind] for name, kind in columns.items()})
+
+
+def join_tables(folders: Mapping[str, Path]) -> "Frame":
     """Return the tables of several runs in one, with each run's name in a first column."""
     import pandas as pd
 
@@ -106,13 +120,13 @@ def write_table(folder: Path, form: str, output: Path | None) -> str | None:
     return None
 
 
-def write_csv(frame: "pd.DataFrame") -> bytes:
+def write_csv(frame: "Frame") -> bytes:
     """Return a table as CSV in UTF-8; what is null is empty."""
     text: str = frame.to_csv(index=False, lineterminator="\n")
     return text.encode()
 
 
-def write_parquet(frame: "pd.DataFrame") -> bytes:
+def write_parquet(frame: "Frame") -> bytes:
     """Return a table as Parquet, its columns of the same types whatever they hold.
 
     Raises UsageError where pyarrow is not installed.

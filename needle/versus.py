@@ -24,10 +24,10 @@ class Wanted:
     """The figures that are asked for: where, in what formats and colours, in what words."""
 
     out: Path | None
-    formats: tuple[str, ...]
+    form: str | None
     labels: Language | None
     palette: Palette
-    dpi: int
+    dpi: int | None
     placeholders: tuple[str, ...] = ()
     title: str | None = None
 
@@ -41,6 +41,11 @@ def compare_folders(
     as_json: bool,
 ) -> int:
     """Print what can be said of runs, and draw it; return the exit status."""
+    from needle.canvas import DPI, DRAWN, check_output, read_formats
+
+    formats = DRAWN if wanted.form is None else read_formats(wanted.form)
+    dpi = DPI if wanted.dpi is None else wanted.dpi
+    check_output(formats, dpi)
     contest = hold_contest(folders, scorer, side_by_side=side_by_side)
     gaps = [_read_placeholder(text) for text in wanted.placeholders]
     if as_json:
@@ -54,10 +59,10 @@ def compare_folders(
     drawn = draw_contest(
         contest,
         out,
-        wanted.formats,
+        formats,
         wanted.labels,
         palette=wanted.palette,
-        dpi=wanted.dpi,
+        dpi=dpi,
         placeholders=gaps,
         title=wanted.title,
     )

@@ -77,7 +77,7 @@ def call(alone: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFix
 
     assert alone.is_dir()
     for module in (commands, rescoring, intake, showing):
-        monkeypatch.setattr(module, "draw_run", lambda *_: ([], []))
+        monkeypatch.setattr(module, "draw_run", lambda *_, **__: ([], []))
     monkeypatch.setattr(endpoint, "_FIRST_WAIT", 0.0)
 
     def call(*said: object) -> Called:

@@ -133,7 +133,6 @@ def test_a_scorer_that_has_not_scored(call: Call, two: list[Path]) -> None:
 
 
 CHANGES: dict[str, Change] = {
-    "layouts": lambda run: replace(run, layout="shared"),
     "needles": lambda run: replace(
         run,
         needles={
@@ -156,7 +155,6 @@ CHANGES: dict[str, Change] = {
     ),
     "tokenizers": lambda run: replace(run, tokenizer="cl100k_base"),
     "units": lambda run: replace(run, unit="hanzi"),
-    "layouts": lambda run: replace(run, layout="shared"),
     "seeds": lambda run: replace(run, seed=1),
     "own tokens": lambda run: replace(run, ratio={"en": VendorCount("o200k_base", (), "assumed")}),
     "imported": lambda run: replace(run, imported=Imported("kamradt", (), None)),

@@ -42,8 +42,10 @@ GROUPS: tuple[tuple[str, frozenset[str]], ...] = (
             "captions",
             "palettes",
             "sheet_labels",
+            "difference_labels",
+            "paper_captions",
         }
-        | {"gaps", "quotes", "columns", "cover", "cover_words"}
+        | {"gaps", "quotes", "columns", "estimates", "cover", "cover_words"}
         | {"folding", "wordings", "verdicts", "judge", "agreement", "foreign"}
         | {"failures", "outcomes", "completions", "labels", "cleaning"}
         | {"money", "budget", "pace", "estimate"}
@@ -60,11 +62,13 @@ GROUPS: tuple[tuple[str, frozenset[str]], ...] = (
         frozenset({"files", "config", "needlefiles", "models", "prices", "credentials", "corpus"})
         | {"fetch", "tokens", "endpoint", "store", "tables", "fonts", "rubrics"}
         | {"canvas", "maps", "legends", "framing", "heatmaps", "sheets"}
+        | {"papers", "differences"}
         | {"results"}
         | {"webpage"}
         | {"batching"}
         | {"manifest"}
-        | {"layouts"},
+        | {"layouts"}
+        | {"papers", "differences"},
     ),
     (
         "runs",
@@ -102,7 +106,7 @@ GROUPS: tuple[tuple[str, frozenset[str]], ...] = (
                 "batch_commands",
             }
         )
-        | {"publication", "publishing", "showcase"}
+        | {"publication", "publishing", "showcase", "api"}
         | {"options", "cli", "cli_asking", "cli_results", "cli_setup", "__main__"},
     ),
 )
@@ -117,9 +121,21 @@ OWNERS: Mapping[str, frozenset[str]] = {
     "pandas": frozenset({"tables"}),
     "pyarrow": frozenset({"tables"}),
     "seaborn": frozenset({"maps"}),
-    # fonts finds its fonts, maps and legends draw, the others compose figures of them
+    # fonts finds its fonts, maps and legends draw, the others compose figures of them; api names
+    # their type
     "matplotlib": frozenset(
-        {"fonts", "canvas", "maps", "legends", "framing", "heatmaps", "sheets"}
+        {
+            "fonts",
+            "canvas",
+            "maps",
+            "legends",
+            "framing",
+            "heatmaps",
+            "papers",
+            "sheets",
+            "differences",
+        }
+        | {"api"}
     ),
     "starlette": frozenset({"simulator"}),
     "uvicorn": frozenset({"simulator"}),
@@ -169,7 +185,10 @@ def imports(nodes: Iterator[ast.AST]) -> set[str]:
 
 
 def all_imports(module: str) -> set[str]:
-    return imports(ast.walk(tree_of(module)))
+    tree = tree_of(module)
+    if module == "__init__":  # what it names for type checkers is imported when it is asked for
+        tree.body = [node for node in tree.body if not isinstance(node, ast.If)]
+    return imports(ast.walk(tree))
 
 
 def own_imports(module: str) -> set[str]:

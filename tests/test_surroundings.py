@@ -70,6 +70,26 @@ def test_it_is_a_small_part(said: dict[str, str], tmp_path: Path) -> None:
         assert sum(map(len, sides)) <= cuts[key] / 4
 
 
+def test_around_other_needles_nothing_is_shown(tmp_path: Path) -> None:
+    """In a shared context what stands around the needle asked for is shown, and no more."""
+    prepared = prepare_run(layout="shared", language="en")
+    found = surround_all(prepared, tmp_path)
+    for trial in prepared.plan.trials:
+        if trial.key not in found:
+            continue
+        prompt = squeeze(write_prompt(prepared, trial))
+        places = found[trial.key].places
+        assert [place.other for place in places] == [place.other for place in trial.places]
+        for place in places:
+            if place.other:
+                assert (place.before, place.after) == ("", "")
+            else:
+                before, after = prompt.split(squeeze(place.needle))
+                assert before.endswith(squeeze(place.before))
+                assert after.startswith(squeeze(place.after))
+                assert place.before or place.after
+
+
 def test_it_is_cut_between_sentences(tmp_path: Path) -> None:
     """Where whole sentences fit on a side, it holds nothing but whole sentences."""
     prepared = prepare_run(grid={"lengths": "8k", "depth_count": "11"}, controls="none")
