@@ -175,7 +175,8 @@ def _write_opening(cover: Cover, language: Language) -> str:
 
 def _warn(cover: Cover, language: Language) -> Iterator[str]:
     """Say of simulated and of imported results that they are so."""
-    simulated = _name_models(cover, language, lambda run: run.model.simulated)
+    acted = {each.statistics.model for each in cover.standings if each.simulated}
+    simulated = _name_models(cover, language, lambda run: run.model.name in acted)
     imported = _name_models(cover, language, lambda run: run.imported is not None)
     if simulated:
         yield (

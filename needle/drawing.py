@@ -1,23 +1,19 @@
 """From a run folder to its figures and its table: what is drawn is safe to delete."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from needle.cells import count_planned, count_recorded, join_scores, make_heatmap
 from needle.controls import tally_controls
 from needle.errors import UsageError
 from needle.figures import Heatmap, Panel, Style
-from needle.outcomes import settle_states
+from needle.outcomes import is_simulated, settle_states
 from needle.palettes import Palette
 from needle.scoring import KEYWORD
 from needle.store import OUTCOMES, load_run, read_lines, read_scores
 from needle.types import Language, Run
 from needle.weakness import find_weak_region
-
-SIMULATED = "sim/"
-"""What the built-in endpoint's models are called in its replies, however they were asked."""
 
 
 def collect_heatmaps(
@@ -50,14 +46,9 @@ def collect_heatmaps(
                 planned = count_planned(run, task, language)
             heatmap = make_heatmap(run, task, language, joined, planned, by)
             controls = tally_controls(task, language, states, by_keyword)
-            simulated = run.model.simulated or _is_simulated(states)
+            simulated = run.model.simulated or is_simulated(states.values())
             heatmaps.append(replace(heatmap, controls=controls, simulated=simulated))
     return heatmaps
-
-
-def _is_simulated(states: Mapping[str, Mapping[str, Any]]) -> bool:
-    """Tell whether the built-in endpoint answered, by whatever name it was asked."""
-    return any(str(line.get("served_model")).startswith(SIMULATED) for line in states.values())
 
 
 def draw_run(

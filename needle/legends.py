@@ -97,12 +97,11 @@ def _make_swatch(
         return square(facecolor=colour, linewidth=0)
 
     scores, differences = PALETTES[palette], DIFFERENCES[palette]
-    middle = scores[len(scores) // 2]
     if mark == "partly":
         right, top, side = x + wide, y + high, 0.1 * scale
         points = [(right - side, top), (right, top), (right, top - side)]
         corner = Polygon(points, transform=inches, **look_of(mark, high, palette))
-        return [filled(middle), corner]
+        return [filled(scores[-2]), corner]
     if mark == "weak":
         return [square(**look) for look in DASHES]
     if mark == "beyond":

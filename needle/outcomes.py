@@ -11,6 +11,9 @@ from needle.types import Asked, Failure, Language, Needle, Place, Reply, Trial
 
 Line = dict[str, Any]
 
+SIMULATED = "sim/"
+"""What the built-in endpoint's models are called in its replies, however they were asked."""
+
 _FROM_REPLY = (
     "endpoint_prompt_tokens",
     "cached_tokens",
@@ -193,3 +196,8 @@ def is_settled(line: Mapping[str, Any] | None, again_permanent: bool = False) ->
     if is_reply(line):
         return True
     return bool(line["failure"]["permanent"]) and not again_permanent
+
+
+def is_simulated(lines: Iterable[Mapping[str, Any]]) -> bool:
+    """Tell whether the built-in endpoint answered, by whatever name it was asked."""
+    return any(str(line.get("served_model")).startswith(SIMULATED) for line in lines)

@@ -9,6 +9,7 @@ from typing import Any
 from needle.claims import Comparison, Estimate, Statistics
 from needle.figures import Heatmap
 from needle.labels import make_labels, mark_cell, write_depths, write_lengths
+from needle.outcomes import is_simulated
 from needle.reporttrials import (
     Line,
     Pool,
@@ -132,7 +133,7 @@ def write_run(shown: RunShown, name: str) -> dict[str, Any]:
         "vendor": run.model.vendor,
         "endpoint": run.model.endpoint,
         "date": run.date,
-        "simulated": run.model.simulated,
+        "simulated": run.model.simulated or is_simulated(lines),
         "imported": imported or None,
         "unit": run.unit,
         "tokenizer": run.tokenizer,

@@ -67,7 +67,7 @@ function summary(maps) {
     "left_out", "tokens_in", "money", "latency"].map((key) => say(`head_${key}`));
   const rows = maps.map((map) => [
     [isolated(runOf(map).name), " ", node("span", { class: "badges" }, badges(runOf(map)))],
-    textName(map),
+    node("span", { class: map.text_language === map.language ? "whole" : "" }, textName(map)),
     overallText(map),
     estimateText(map.statistics.base),
     effectiveText(map, "absolute"),

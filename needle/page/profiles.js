@@ -87,7 +87,7 @@ function legend(maps) {
   const look = colours();
   return node("ul", { class: "legend" }, maps.map((map) => node("li", {},
     node("i", { style: { "border-top": `3px ${["solid", "dashed", "dotted", "dashed"][map.run % 4]} ` +
-      look.series[map.run % look.series.length] } }), isolated(runOf(map).name))));
+      look.series[map.run % look.series.length] } }), isolated(runOf(map).name), badges(runOf(map)))));
 }
 
 function profileTable(maps, axisName) {
@@ -121,8 +121,8 @@ function fillProfiles() {
     .filter((some) => some.length);
   fill(byId("profiles"), byLanguage.length > 0 && [node("h2", {}, say("profiles_heading")),
     node("p", { class: "hint" }, say("profiles_lead"))],
-    byLanguage.map((some) => [
+    byLanguage.map((some) => node("div", { class: "together" },
       node("h3", {}, textName(some[0])),
-      some.length > 1 && legend(some),
-      node("div", { class: "pair" }, makeChart(some, "lengths"), makeChart(some, "depths"))]));
+      legend(some),
+      node("div", { class: "pair" }, makeChart(some, "lengths"), makeChart(some, "depths")))));
 }
