@@ -1,6 +1,5 @@
 """Every command of both READMEs is run as it stands there, against loopback stand-ins."""
 
-import glob
 import http.server
 import json
 import re
@@ -83,7 +82,11 @@ def redirect(command: str, address: str) -> list[str]:
     if words[:2] == ["needle", "run"] and {"kimi-k2.6", CLAUDE} & {*words}:
         words += ["--base-url", f"{address}/v1", "--yes"]
     words = [f"{address}/v1" if word == "http://127.0.0.1:8000/v1" else word for word in words]
-    return [found for word in words for found in (sorted(glob.glob(word)) or [word])]
+    return [
+        found
+        for word in words
+        for found in (sorted(map(str, Path().glob(word))) if "*" in word else [word])
+    ]
 
 
 @pytest.mark.parametrize("readme", ["README.md", "README.zh.md"])
