@@ -4,7 +4,13 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from needle.captions import LANGUAGE_NAMES, describe_controls, describe_task, write_p
+from needle.captions import (
+    LANGUAGE_NAMES,
+    describe_controls,
+    describe_task,
+    subtitle_layout,
+    write_p,
+)
 from needle.claims import Estimate
 from needle.figures import Heatmap, Panel, Placeholder
 from needle.labels import KeyMark, Labels, find_marks, make_labels, name_marks
@@ -113,7 +119,7 @@ def _label_panel(panel: Panel, language: Language) -> PanelLabels:
     heatmap = panel.heatmap
     own = make_labels(heatmap, language)
     return PanelLabels(
-        name=heatmap.model,
+        name=heatmap.model + subtitle_layout(heatmap, language),
         recall=_write_recall(heatmap, panel.recall, language),
         simulated=own.simulated,
         warning=own.warning,
