@@ -115,24 +115,24 @@ class Purse:
         self._longest_reply: float = reply_tokens
         self._ratios: dict[Language, float] = {}
 
-    def worst(self, trial: Sized) -> float:
-        """Return the most that one request for a trial can cost."""
-        return self.worst_of(trial.text_language, trial.prompt_tokens)
+    def worst(self, trial: Sized, in_batch: bool = False) -> float:
+        """Return the most that one request for a trial can cost, live or in a batch."""
+        return self.worst_of(trial.text_language, trial.prompt_tokens, in_batch)
 
-    def worst_of(self, language: Language, tokens: int) -> float:
+    def worst_of(self, language: Language, tokens: int, in_batch: bool = False) -> float:
         """Return the most that a request of so many tokens, by our count, can cost."""
         known = self._ratios.get(language)
         ratio = known * _SAFETY if known else _WORST_RATIO[language]
-        return self._value(tokens * ratio, self._longest_reply)
+        return self._value(tokens * ratio, self._longest_reply, in_batch)
 
     def pay(self, prompt: int, reply: int) -> None:
         """Count what requests that are no trials have taken, by the endpoint's own count."""
         self.spent += self._value(prompt, reply)
 
-    def _value(self, prompt: float, reply: float) -> float:
+    def _value(self, prompt: float, reply: float, in_batch: bool = False) -> float:
         if self.budget is None or self.budget.of == TOKENS or self.price is None:
             return prompt + reply
-        return cost(self.price, prompt, reply)
+        return cost(self.price, prompt, reply, batch=in_batch)
 
     def allows(self, trial: Sized) -> bool:
         """Tell whether a request can be sent with the budget kept whatever comes back."""
@@ -150,7 +150,13 @@ class Purse:
         """Take back what was set aside."""
         self.set_aside -= reserved
 
-    def count(self, trial: Sized, result: Reply | Failure, lost_attempts: int) -> None:
+    def count(
+        self,
+        trial: Sized,
+        result: Reply | Failure,
+        lost_attempts: int,
+        in_batch: bool = False,
+    ) -> None:
         """Count what an outcome has spent; attempts without an answer at their worst case."""
         self.spent += self.worst(trial) * lost_attempts
         reply = result.reply if isinstance(result, Failure) else result
@@ -164,6 +170,7 @@ class Purse:
         if said > self._longest_reply:  # reasoning that the vendor does not hold to the limit
             self._longest_reply = said * _SAFETY
         if self.price is not None and self.budget is not None and self.budget.of != TOKENS:
-            self.spent += cost(self.price, prompt, said, reply.cached_tokens or 0)
+            cached = reply.cached_tokens or 0
+            self.spent += cost(self.price, prompt, said, cached, batch=in_batch)
         else:
             self.spent += prompt + said

@@ -78,6 +78,13 @@ def read_yaml(path: Path, option: str) -> dict[str, Any]:
     return data
 
 
+def dump_yaml(data: object) -> str:
+    """Write plain data as YAML, keys in their order and Chinese as it is."""
+    dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+    text: str = yaml.dump(data, Dumper=dumper, allow_unicode=True, sort_keys=False, width=100)
+    return text
+
+
 def check_record(shape: type[Record], data: object, place: str) -> Record:
     """Make a record of plain data; raise UsageError naming value, place and remedy.
 

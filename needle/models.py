@@ -20,8 +20,9 @@ from pydantic import Field
 from needle.config import Count, Length
 from needle.errors import UsageError
 from needle.files import check_record, read_yaml, shipped
+from needle.money import add_batch_rates
 from needle.prices import find_price
-from needle.tariffs import STRICT, Limits, Price
+from needle.tariffs import STRICT, BatchTerms, Limits, Price
 from needle.types import Model
 
 UNKNOWN_KEY = "OPENAI_API_KEY"
@@ -100,7 +101,8 @@ class Vendor:
 
     Models' names begin with ``prefix``, and what follows it is the name they are served as;
     with ``any_model`` any name that begins so is taken, with nothing more known of it.
-    ``prices`` is the vendor's id in genai-prices. ``errors`` holds, by kind of failure, texts
+    ``prices`` is the vendor's id in genai-prices. ``batch`` is how it takes batch files, with a
+    source and date of its own. ``errors`` holds, by kind of failure, texts
     by which the vendor says it. ``source``, ``as_of`` and ``sources`` are those of its facts.
     """
 
@@ -122,6 +124,7 @@ class Vendor:
     estimate_path: str | None = None
     errors: dict[Said, tuple[str, ...]] = field(default_factory=dict)
     tiers: Tiers | None = None
+    batch: BatchTerms | None = None
     sources: dict[Fact, str] = field(default_factory=dict)
     unverified: tuple[Fact, ...] = ()
     note: str | None = None
@@ -222,6 +225,14 @@ def _check_vendor(data: dict[str, Any], place: str) -> Vendor:
                 f"a price has rates of at least 0 and a currency such as CNY or USD "
                 f"({place}: models.{name}.price)"
             )
+    terms = vendor.batch
+    if terms is not None and not (
+        min(terms.most_bytes, terms.most_requests) >= 1 and 0 < (terms.share or 1) <= 1
+    ):
+        raise UsageError(
+            f"batch files hold at least 1 byte and request, and cost a share of 0 to 1 of the "
+            f"price ({place}: batch)"
+        )
     return vendor
 
 
@@ -286,9 +297,13 @@ def find_limits(model: Model, tier: str) -> Limits:
 
 def price_entry(name: str, vendor: Vendor, entry: ModelEntry, date: str) -> Price | None:
     """Return a model's price on a date: its file's, else genai-prices'; None if not known."""
-    if entry.price is not None or vendor.prices is None:
-        return entry.price
-    return find_price(vendor.prices, entry.priced_as or vendor.served_name(name), date)
+    price = entry.price
+    if price is None and vendor.prices is not None:
+        price = find_price(vendor.prices, entry.priced_as or vendor.served_name(name), date)
+    terms = vendor.batch
+    if price is None or terms is None or name not in (terms.models or vendor.models):
+        return price
+    return add_batch_rates(price, terms.share)
 
 
 def read_retired(entry: ModelEntry, date: str | None) -> str | None:
@@ -314,6 +329,7 @@ def _make_model(name: str, vendor: Vendor, entry: ModelEntry, date: str | None) 
         window=entry.window,
         window_characters=entry.window_characters,
         price=price_entry(name, vendor, entry, date) if date else entry.price,
+        batch=vendor.batch,
         max_tokens_parameter=entry.max_tokens_parameter or vendor.max_tokens_parameter,
         temperature=entry.temperature,
         content=entry.content or vendor.content,

@@ -1,5 +1,7 @@
 """What requests cost: a price's rates over tokens, by tier, cached and in batches. Pure."""
 
+from dataclasses import replace
+
 from needle.tariffs import Price
 
 
@@ -19,6 +21,13 @@ def cost(
         return (prompt * rates[0] * shares[0] + reply * rates[1] * shares[1]) / 1_000_000
     fresh = prompt - min(cached, prompt)
     return (fresh * rates[0] + (prompt - fresh) * rates[2] + reply * rates[1]) / 1_000_000
+
+
+def add_batch_rates(price: Price, share: float | None) -> Price:
+    """Return a price with rates for batches: its own, else a share (0-1) of the usual ones."""
+    if share is None or price.batch_input is not None:
+        return price
+    return replace(price, batch_input=price.input * share, batch_output=price.output * share)
 
 
 def choose_rates(price: Price, prompt: float) -> tuple[float, float, float]:

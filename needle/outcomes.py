@@ -1,6 +1,6 @@
 """Outcomes as lines of outcomes.jsonl, and a trial's state from its lines. Pure."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -73,8 +73,14 @@ def find_needle(
     return needles[line["task"]][line["language"]][index]
 
 
-def write_line(trial: Trial, asked: Asked, price: Price | None) -> Line:
-    """Return an outcome's line, with every field of outcomes.jsonl."""
+def write_line(
+    trial: Trial, asked: Asked, price: Price | None, batch: tuple[str, str] | None = None
+) -> Line:
+    """Return an outcome's line, with every field of outcomes.jsonl.
+
+    ``batch`` is given for what came in a batch file: the batch, and its own name for the
+    request. Such a line has both in fields that no other has, and costs what batches cost.
+    """
     result = asked.result
     came = result if isinstance(result, Reply) else result.reply
     reply = asdict(came) if came is not None else {}
@@ -91,13 +97,16 @@ def write_line(trial: Trial, asked: Asked, price: Price | None) -> Line:
         **{name: reply.get(name) for name in _FROM_REPLY},
         "failure": failure,
         "attempts": asked.attempts,
-        "latency_s": round(asked.latency_s, 3),
+        "latency_s": None if asked.latency_s is None else round(asked.latency_s, 3),
         "started_at": asked.started_at,
-        "cost": price_reply(trial, result, price),
+        "cost": price_reply(trial, result, price, in_batch=batch is not None),
+        **({"batch": batch[0], "batch_request": batch[1]} if batch else {}),
     }
 
 
-def price_reply(trial: Trial, result: Reply | Failure, price: Price | None) -> Line | None:
+def price_reply(
+    trial: Trial, result: Reply | Failure, price: Price | None, in_batch: bool = False
+) -> Line | None:
     """Return what a reply cost, by the endpoint's own token counts where it gives them."""
     reply = result.reply if isinstance(result, Failure) else result
     if price is None or reply is None:
@@ -108,6 +117,7 @@ def price_reply(trial: Trial, result: Reply | Failure, price: Price | None) -> L
         trial.prompt_tokens if prompt is None else prompt,
         reply.completion_tokens or 0,
         reply.cached_tokens or 0,
+        batch=in_batch,
     )
     return {"amount": round(amount, 9), "currency": price.currency}
 
@@ -157,6 +167,20 @@ def settle_states(lines: Iterable[Line]) -> dict[str, Line]:
         if known is None or not is_reply(known):
             states[line["trial"]] = line
     return states
+
+
+def find_todo(
+    trials: Iterable[Trial],
+    states: Mapping[str, Mapping[str, Any]],
+    waiting: Container[str] = (),
+    again_permanent: bool = False,
+) -> list[Trial]:
+    """Return the trials that are to be asked: not settled, and waiting in no open batch."""
+    return [
+        trial
+        for trial in trials
+        if trial.key not in waiting and not is_settled(states.get(trial.key), again_permanent)
+    ]
 
 
 def is_settled(line: Mapping[str, Any] | None, again_permanent: bool = False) -> bool:

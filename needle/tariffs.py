@@ -1,4 +1,4 @@
-"""The records of what a vendor asks and allows: prices, and limits."""
+"""The records of what a vendor asks and allows: prices, limits, and how it takes batches."""
 
 from dataclasses import dataclass
 
@@ -50,5 +50,23 @@ class Limits:
     requests_a_minute: int | None = None
     tokens_a_minute: int | None = None
     tokens_a_day: int | None = None
+
+    __pydantic_config__ = STRICT
+
+
+@dataclass(frozen=True, slots=True)
+class BatchTerms:
+    """How a vendor takes batch files: the most bytes and requests of one, and what they cost.
+
+    ``share`` (0-1) is that of the usual price, None where prices say it themselves. ``models``
+    are those that the vendor names for batches, none for all: the share is theirs alone.
+    """
+
+    most_bytes: int
+    most_requests: int = 50_000
+    share: float | None = None
+    models: tuple[str, ...] = ()
+    source: str = ""
+    as_of: str = ""
 
     __pydantic_config__ = STRICT

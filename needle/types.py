@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from needle.counts import VendorCount
 from needle.origins import HaystackNote, Imported
-from needle.tariffs import STRICT, Limits, Price
+from needle.tariffs import STRICT, BatchTerms, Limits, Price
 
 Language = Literal["en", "zh"]
 LANGUAGES: tuple[Language, ...] = ("en", "zh")
@@ -98,7 +98,8 @@ class Model:
     where not known. ``source`` and ``as_of`` are theirs. ``extra`` is what else stands in the
     request's body, such as what turns thinking off. ``errors`` are texts by which the vendor
     says a kind of failure. ``estimate_path`` is where it counts a prompt's tokens. ``params``
-    are a self-hosted model's parameters, by which its use of cards is reckoned.
+    are a self-hosted model's parameters, by which its use of cards is reckoned. ``batch`` is how
+    its vendor takes batch files, None where it is not known to take any.
     """
 
     name: str
@@ -123,6 +124,7 @@ class Model:
     served_as: str | None = None
     source: str = ""
     as_of: str = ""
+    batch: BatchTerms | None = None
 
     @property
     def simulated(self) -> bool:
@@ -330,13 +332,14 @@ class Asked:
     """What came back for one request, after all its attempts.
 
     ``lost_attempts`` counts those that may have been served and charged though no answer
-    came. ``latency_s`` is the last attempt's, in seconds; ``started_at`` is ISO 8601, UTC.
+    came. ``latency_s`` is the last attempt's, in seconds, None for what came in a batch file;
+    ``started_at`` is ISO 8601, UTC.
     """
 
     result: Reply | Failure
     attempts: int
     lost_attempts: int
-    latency_s: float
+    latency_s: float | None
     started_at: str
 
 

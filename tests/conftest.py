@@ -10,6 +10,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))  # for the modules that tests share
 
+from batch_serving import Vendor, serving_batches
 from driving import KEY, Call, Called, Start
 from serving import Server, serving
 
@@ -47,6 +48,15 @@ def no_vendors_of_ones_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator
 @pytest.fixture
 def server() -> Iterator[Server]:
     with serving() as started:
+        yield started
+
+
+@pytest.fixture
+def vendor(alone: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Vendor]:
+    """Serve a vendor of batches whose models are OpenAI's, with a key of its own."""
+    assert alone.is_dir()
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    with serving_batches() as started:
         yield started
 
 
