@@ -95,6 +95,5 @@ _SAME: Mapping[str, Callable[[Run, Run], str]] = {
     "templates": _tell_templates,
     "counting tokenizers": lambda run, _: run.tokenizer,
     "units": lambda run, _: run.unit,
-    "layouts": lambda run, _: run.layout,
     "seeds": lambda run, _: str(run.seed),
 }

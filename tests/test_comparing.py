@@ -156,7 +156,6 @@ CHANGES: dict[str, Change] = {
     ),
     "tokenizers": lambda run: replace(run, tokenizer="cl100k_base"),
     "units": lambda run: replace(run, unit="hanzi"),
-    "layouts": lambda run: replace(run, layout="shared"),
     "seeds": lambda run: replace(run, seed=1),
     "own tokens": lambda run: replace(run, ratio={"en": VendorCount("o200k_base", (), "assumed")}),
     "imported": lambda run: replace(run, imported=Imported("kamradt", (), None)),
