@@ -57,6 +57,7 @@ class Options(TypedDict, total=False):
     hops: int
     controls: str
     layout: str
+    adaptive: bool
     haystack: AnyPath | Sequence[AnyPath]
     prompt: AnyPath
     replicates: int

@@ -6,7 +6,8 @@ from itertools import combinations
 from pathlib import Path
 from typing import Literal
 
-from needle.cells import Scored, join_scores
+from needle.adapting import find_core
+from needle.cells import Scored, join_scores, keep_core, name_spot
 from needle.claims import Comparison, Estimate, PairedCell
 from needle.evidence import Loaded, load
 from needle.pairing import adjust, compare
@@ -47,7 +48,7 @@ def compare_languages(folder: Path, scorer: str | None = None) -> list[Compariso
     for task in run.tasks:
         english, chinese = (
             place_scores(
-                join_scores(task, language, loaded.states, loaded.scores),
+                _list_even(loaded, task, language),
                 run.replicates,
                 run.grid.lengths,
                 run.grid.depths,
@@ -59,6 +60,12 @@ def compare_languages(folder: Path, scorer: str | None = None) -> list[Compariso
         one_draw = run.replicates == 1 or run.imported is not None
         compared += adjust([compare(named, chinese, english, one_draw=one_draw)])
     return [each for each in compared if each.pairs]
+
+
+def _list_even(loaded: Loaded, task: str, language: Language) -> list[Scored]:
+    """Return a run's trials of a task and language, of an adaptive run its core's."""
+    scored = join_scores(task, language, loaded.states, loaded.scores)
+    return keep_core(loaded.run, task, language, scored) if loaded.run.adaptive else scored
 
 
 def _compare_models(first: Loaded, second: Loaded, task: str, language: Language) -> Comparison:
@@ -85,13 +92,19 @@ def _tell_apart(first: Loaded, second: Loaded) -> tuple[str, str]:
 
 
 def _by_pair(loaded: Loaded, task: str, language: Language) -> dict[str, Scored]:
-    """Return the scored trials of a grid by their pair key."""
+    """Return the scored trials of a grid by their pair key, of an adaptive run its core's.
+
+    Only the core is fixed before anything is known: the lengths that are chosen are those where a
+    model begins to fail, and would weigh more in a difference.
+    """
+    core = find_core(loaded.run, task, language) if loaded.run.adaptive else None
     states = {
         trial: line
         for trial, line in loaded.states.items()
         if (line["task"], line["language"], line["control"]) == (task, language, None)
         and line["context_length"] in loaded.run.grid.lengths
         and loaded.scores.get(trial, {}).get("score") is not None
+        and (core is None or name_spot(line) in core)
     }
     joined = join_scores(task, language, states, loaded.scores)
     return {line["pair"]: each for line, each in zip(states.values(), joined, strict=True)}
