@@ -214,6 +214,25 @@ class Compared:
             raise UsageError(f"no task {task!r} in these runs: there are {', '.join(tasks)}")
         return _show(build_sheet(panels, words, palette=palette, title=title))
 
+    def difference(
+        self, row: int = 0, *, words: Language | None = None, palette: "Palette" = "published"
+    ) -> "Figure":
+        """Draw the map of a difference, cells beyond chance outlined: that of a row of ``tests``.
+
+        ``words`` is the language of the figure's words, that of the text unless given. Raises
+        UsageError where there is no such row.
+        """
+        from needle.differences import build_difference
+        from needle.exhibits import find_grid, find_sides
+
+        compared = (*self.contest.comparisons, *self.contest.gaps)
+        if not 0 <= row < len(compared):
+            raise UsageError(f"no row {row} in tests: there are {len(compared)}, from 0")
+        each = compared[row]
+        sides = find_sides(self.contest, each)
+        grid = find_grid(each)
+        return _show(build_difference(each, grid, words, sides=sides, palette=palette))
+
     def conclusions(self, language: Language = "en") -> list[str]:
         """Say what may be concluded, and no more: of each run, of pairs, and of languages."""
         from needle.versus import describe

@@ -52,7 +52,7 @@ def draw_contest(
             name_difference(comparison),
             formats,
             words,
-            sides=_find_sides(contest, comparison),
+            sides=find_sides(contest, comparison),
             palette=palette,
             dpi=dpi,
         )
@@ -74,7 +74,7 @@ def name_difference(comparison: Comparison) -> str:
     return f"difference-{comparison.task}{language}-{between}"
 
 
-def _find_sides(contest: Contest, comparison: Comparison) -> list[Heatmap]:
+def find_sides(contest: Contest, comparison: Comparison) -> list[Heatmap]:
     """Return the heatmaps that a comparison is of."""
     names = {comparison.first, comparison.second}
     return [

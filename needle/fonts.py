@@ -8,7 +8,7 @@ import os
 import re
 import sys
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
@@ -31,6 +31,8 @@ _TRUETYPE = (b"\x00\x01\x00\x00", b"true")  # how a file with glyphs in TrueType
 
 # a word or a sign, with the stops that may not begin a line
 _PIECE = re.compile(r"\s*(?:[!-ɏ]+|\S)[，。：、；！？）”》]*")
+
+_BIT = re.compile(r"[^-/_]*[-/_]|[^-/_]+")
 
 _PREFERRED = (
     "Noto Sans CJK SC",
@@ -137,7 +139,7 @@ def wrap_text(
             continue
         lines.append("")
         for piece in [item] if fits(item) else _PIECE.findall(item):
-            for part in [piece] if fits(piece) else piece:
+            for part in _break_word(piece, fits):
                 if lines[-1] and not fits(lines[-1] + part):
                     lines.append("")
                 lines[-1] += part if lines[-1] else part.lstrip()
@@ -155,6 +157,13 @@ def can_embed(text: str, families: Families, weight: str | int = "normal") -> bo
         if file is None or not _is_truetype(file):
             return False
     return True
+
+
+def _break_word(word: str, fits: Callable[[str], bool]) -> list[str]:
+    """Break a word that is wider than a line after its hyphens and slashes, or anywhere."""
+    if fits(word):
+        return [word]
+    return [part for bit in _BIT.findall(word) for part in ([bit] if fits(bit) else bit)]
 
 
 @lru_cache(maxsize=1)

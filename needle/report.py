@@ -12,7 +12,7 @@ from needle.errors import UsageError
 from needle.figures import Heatmap
 from needle.gaps import describe_gap
 from needle.outcomes import settle_states
-from needle.palettes import PALETTES, Palette
+from needle.palettes import DIFFERENCES, PALETTES, Palette
 from needle.reportdata import Again, Paired, Report, RunShown, Told, name_runs, write_report
 from needle.reporttrials import Room
 from needle.reproduce import make_again
@@ -104,7 +104,8 @@ def make_page(
     only where the page would otherwise grow too large, and it says how much is left out.
     """
     names = ", ".join(name_runs(report.runs))
-    look = {"labels": labels, "palette": palette, "palettes": PALETTES, "version": __version__}
+    colours = {"palette": palette, "palettes": PALETTES, "differing": DIFFERENCES}
+    look = {"labels": labels, "version": __version__, **colours}
     for room in _ROOMS:
         data = {**write_report(report, room), **look}
         page = build_page(data, f"needle: {names}", labels or "en")

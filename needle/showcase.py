@@ -7,18 +7,15 @@ from pathlib import Path
 
 from needle.canvas import DPI, FORMATS
 from needle.captions import LANGUAGE_NAMES
+from needle.claims import Comparison
 from needle.contest import Contest
 from needle.cover import Shown
-from needle.exhibits import draw_contest
+from needle.exhibits import draw_contest, name_difference
 from needle.figures import Heatmap
 from needle.heatmaps import draw_heatmap
 from needle.palettes import Palette
 from needle.types import LANGUAGES, Language
 
-_TOGETHER = {
-    "sheet": ("All runs on one scale", "各次运行，同一标尺"),
-    "difference": ("Where two runs differ", "两次运行差在哪里"),
-}
 _SLUG = re.compile(r"[^A-Za-z0-9._\u4e00-\u9fff]+")
 
 
@@ -56,15 +53,35 @@ def draw_showcase(
 
 def _draw_together(contest: Contest, folder: Path, look: Look) -> Iterator[Shown]:
     """Draw what shows several runs, in a folder for each language of its words."""
+    titles = {name_difference(each): _name_difference(each) for each in contest.comparisons}
+    titles |= {name_difference(each): _name_difference(each) for each in contest.gaps}
     for words in LANGUAGES:
         drawn = draw_contest(
             contest, folder / words, FORMATS, words, palette=look.palette, dpi=look.dpi
         )
         for stem in dict.fromkeys(path.stem for path in drawn):
-            kind, _, of = stem.partition("-")
-            english, chinese = _TOGETHER.get(kind, (kind, kind))
-            title: dict[Language, str] = {"en": f"{english}: {of}", "zh": f"{chinese}：{of}"}
-            yield Shown(f"{folder.name}/{words}/{stem}", FORMATS, title, words)
+            task = stem.removeprefix("sheet-")
+            sheet: dict[Language, str] = {
+                "en": f"All runs on one scale: {task}",
+                "zh": f"各次运行，同一标尺：{task}",
+            }
+            yield Shown(f"{folder.name}/{words}/{stem}", FORMATS, titles.get(stem, sheet), words)
+
+
+def _name_difference(comparison: Comparison) -> dict[Language, str]:
+    """Say what a map of differences is of: the second less the first."""
+    if comparison.of == "languages":
+        return {
+            "en": f"{comparison.second}, {comparison.task}: English less Chinese",
+            "zh": f"{comparison.second}，{comparison.task}：英文减中文",
+        }
+    texts = {
+        language: LANGUAGE_NAMES[language][comparison.language or "en"] for language in LANGUAGES
+    }
+    return {
+        "en": f"{comparison.second} less {comparison.first}, {comparison.task}, {texts['en']}",
+        "zh": f"{comparison.second} 减 {comparison.first}，{comparison.task}，{texts['zh']}",
+    }
 
 
 def _name(heatmap: Heatmap) -> dict[Language, str]:

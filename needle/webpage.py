@@ -23,8 +23,9 @@ from needle.errors import StoreError
 PAGE = Path(__file__).parent / "page"
 STYLES = ("colours.css", "layout.css", "parts.css", "print.css")
 SCRIPTS = (
-    *("dom.js", "words.js", "data.js", "view.js", "tip.js", "heat.js", "sheet.js", "findings.js"),
-    *("profiles.js", "tables.js", "trials.js", "dialog.js", "start.js"),
+    *("dom.js", "words.js", "data.js", "view.js", "tip.js", "stage.js", "heat.js", "sheet.js"),
+    *("findings.js", "profiles.js", "differences.js", "tables.js", "trials.js", "dialog.js"),
+    "start.js",
 )
 WORDS = ("words-frame.json", "words-figures.json", "words-trials.json")
 

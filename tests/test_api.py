@@ -245,6 +245,9 @@ def test_comparing_is_tested_in_pairs() -> None:
     assert len(both.table) == 4
     assert set(both.statistics["model"]) == {"sim/middle", "sim/reader"}
     assert len(both.conclusions("zh")) == 3
+    assert both.difference(0, words="zh")._repr_png_()  # type: ignore[attr-defined]
+    with pytest.raises(needle.UsageError, match="no row 1 in tests"):
+        both.difference(1)
 
 
 def test_what_may_not_be_compared_is_refused() -> None:

@@ -12,7 +12,7 @@ from driving import KEY, Call, list_files, only_folder
 from pages import read_data
 from serving import Answer, Body, Server, refuse, reply
 
-from needle import publication, sheets, showcase
+from needle import differences, publication, sheets, showcase
 from needle.corpus import find_haystacks
 from needle.cover import MOST_UNCHECKED
 from needle.quotes import LONGEST
@@ -40,7 +40,7 @@ def publish_drawn(call: Call, alone: Path) -> Publish:
 
 @pytest.fixture
 def publish(publish_drawn: Publish, monkeypatch: pytest.MonkeyPatch) -> Publish:
-    """Publish runs without their figures, which cost seconds that most laws have no need of."""
+    """Publish runs without figures and page, which cost seconds that most laws have no need of."""
 
     def draw(folder: Path, formats: Sequence[str], stem: str) -> list[Path]:
         folder.mkdir(parents=True, exist_ok=True)
@@ -55,6 +55,13 @@ def publish(publish_drawn: Publish, monkeypatch: pytest.MonkeyPatch) -> Publish:
     monkeypatch.setattr(
         sheets, "draw_sheet", lambda _, folder, stem, kinds, *__, **___: draw(folder, kinds, stem)
     )
+    monkeypatch.setattr(
+        differences,
+        "draw_difference",
+        lambda _, __, folder, stem, kinds, *___, **____: draw(folder, kinds, stem),
+    )
+    monkeypatch.setattr(publication, "gather", lambda *_: None)
+    monkeypatch.setattr(publication, "make_page", lambda *_, **__: b"the page")
     return publish_drawn
 
 
@@ -108,15 +115,21 @@ def test_the_same_runs_give_the_same_bytes(publish_drawn: Publish) -> None:
     assert list_files(one) == list_files(other)
 
 
+def find_links(folder: Path, page: str) -> list[str]:
+    """Return the links and pictures of a page, all of which are there."""
+    text = (folder / page).read_text(encoding="utf-8")
+    links = re.findall(r"(?<!\\)\]\(([^)]+)\)", text)
+    for link in links:
+        assert (folder / link).exists(), link
+    return links
+
+
 @pytest.mark.parametrize("page", ["README.md", "README.zh.md"])
 def test_links_of_its_pages_lead_somewhere(page: str, publish: Publish) -> None:
     """Every link and picture of both pages is in the publication, and its command is a run's."""
     folder = publish()
+    assert len(find_links(folder, page)) > 10
     text = (folder / page).read_text(encoding="utf-8")
-    links = re.findall(r"(?<!\\)\]\(([^)]+)\)", text)
-    assert len(links) > 10
-    for link in links:
-        assert (folder / link).exists(), link
     assert "needle run --model sim/middle --lengths 1k,4k,16k,64k" in text
     assert "sim/middle" in text.splitlines()[0]
 
@@ -138,7 +151,9 @@ def test_both_pages_say_the_same(publish: Publish) -> None:
 def test_a_simulated_model_is_said_to_be_so(publish: Publish) -> None:
     """Both pages say of a simulated model's figures what they are."""
     folder = publish()
-    assert "**Simulated: sim/middle" in (folder / "README.md").read_text(encoding="utf-8")
+    assert "**Simulated: needle itself serves sim/middle" in (folder / "README.md").read_text(
+        encoding="utf-8"
+    )
     assert "模拟模型" in (folder / "README.zh.md").read_text(encoding="utf-8")
 
 
@@ -245,6 +260,14 @@ def test_one_table_holds_all_runs(call: Call, publish: Publish, alone: Path) -> 
     assert table["run"].value_counts().to_dict() == dict.fromkeys(names, 4)
     told = json.loads((folder / "statistics.json").read_text(encoding="utf-8"))
     assert len(told["comparisons"]) == 6
+    for words, page in (("en", "README.md"), ("zh", "README.zh.md")):
+        together = {link for link in find_links(folder, page) if link.startswith("figures/")}
+        there = {f"figures/{words}/{path.name}" for path in (folder / "figures" / words).iterdir()}
+        assert there <= together
+        assert any("difference" in name for name in there)
+        assert not any(
+            link.startswith(f"figures/{'zh' if words == 'en' else 'en'}/") for link in together
+        )
     assert told["not_tested"] == []
 
 

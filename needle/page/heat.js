@@ -25,8 +25,8 @@ const DARK = {
 
 const colours = () => isDark() ? DARK : LIGHT;
 
-function colourScale() {
-  const stops = held.palettes[view.palette];
+function colourScale(palettes) {
+  const stops = palettes[view.palette];
   return stops.map((colour, at) => [at / (stops.length - 1), colour]);
 }
 
@@ -125,16 +125,12 @@ function dashed(map) {
 }
 
 function chosenTicks(ticks, extent, needed) {
-  // As many of the ticks as there is room for, the first and the last always among them.
+  // As many of the ticks as there is room for, as evenly as can be, the first and the last among them.
+  const { length: count } = ticks;
   let step = 1;
-  while (step < ticks.length && step * extent / ticks.length < needed) step += 1;
-  const chosen = [];
-  for (let at = 0; at < ticks.length; at += step) chosen.push(at);
-  const last = ticks.length - 1;
-  if (chosen[chosen.length - 1] !== last) {
-    if (last - chosen[chosen.length - 1] < step && chosen.length > 1) chosen.pop();
-    chosen.push(last);
-  }
+  while (step < count && step * extent / count < needed) step += 1;
+  const parts = Math.max(Math.floor((count - 1) / step), 1);
+  const chosen = unique(Array.from({ length: parts + 1 }, (_, part) => Math.round(part * (count - 1) / parts)));
   return { tickvals: chosen, ticktext: chosen.map((at) => ticks[at]) };
 }
 
@@ -147,20 +143,32 @@ function axis(title, standoff, more) {
   };
 }
 
+function drawGrid(holder, traces, grid, width, height) {
+  // Draw squares with their axes; grid has the ticks and the words of both axes.
+  const columns = grid.lengthTicks.length;
+  const rows = grid.depthTicks.length;
+  const widest = Math.max(...grid.lengthTicks.map((tick) => tick.length));
+  return Plotly.react(holder, traces, {
+    width, height, margin: MARGIN, paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
+    font: { family: FONT }, showlegend: false, dragmode: false,
+    xaxis: axis(grid.words.lengths, 6, { range: [-0.5, columns - 0.5],
+      ...chosenTicks(grid.lengthTicks, width - MARGIN.l - MARGIN.r, 7 * widest + 8) }),
+    yaxis: axis(grid.words.depths, 6, { range: [rows - 0.5, -0.5],
+      ...chosenTicks(grid.depthTicks, height - MARGIN.t - MARGIN.b, 14) }),
+  }, { staticPlot: true, displayModeBar: false });
+}
+
 function drawMap(holder, map, width, height) {
   const columns = map.lengths.length;
   const rows = map.depths.length;
-  const inner = [width - MARGIN.l - MARGIN.r, height - MARGIN.t - MARGIN.b];
-  const [wide, high] = [inner[0] / columns, inner[1] / rows];
+  const [wide, high] = [(width - MARGIN.l - MARGIN.r) / columns, (height - MARGIN.t - MARGIN.b) / rows];
   const short = Math.min(wide, high);
   const corner = Math.min(0.4 * short, 12);
   const z = map.depths.map((_, row) => map.lengths.map((__, column) => map.scores[column * rows + row]));
-  const faded = map.lengths.flatMap((_, column) => map.depths.flatMap((__, row) => {
-    const at = column * rows + row;
-    return dims(cellAt(map, column, row)) ? [square(at, rows)] : [];
-  }));
+  const faded = map.lengths.flatMap((_, column) => map.depths.flatMap((__, row) =>
+    dims(cellAt(map, column, row)) ? [square(column * rows + row, rows)] : []));
   const traces = [
-    { type: "heatmap", z, zmin: 0, zmax: 1, colorscale: colourScale(), showscale: false, hoverinfo: "skip" },
+    { type: "heatmap", z, zmin: 0, zmax: 1, colorscale: colourScale(held.palettes), showscale: false, hoverinfo: "skip" },
     ...Object.keys(LIGHT.greys).flatMap((mark) => hatched(map, mark, short)),
     ...hatched(map, "refused", short),
     ...corners(map, corner / wide, corner / high),
@@ -168,13 +176,6 @@ function drawMap(holder, map, width, height) {
     ...(faded.length ? [filled(faded, { fillcolor: colours().fade })] : []),
     ...dashed(map),
   ];
-  const words = map.words[view.language];
-  const widest = Math.max(...map.length_ticks.map((tick) => tick.length));
-  return Plotly.react(holder, traces, {
-    width, height, margin: MARGIN, paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
-    font: { family: FONT }, showlegend: false, dragmode: false,
-    xaxis: axis(words.lengths, 6, { range: [-0.5, columns - 0.5],
-      ...chosenTicks(map.length_ticks, inner[0], 7 * widest + 8) }),
-    yaxis: axis(words.depths, 6, { range: [rows - 0.5, -0.5], ...chosenTicks(map.depth_ticks, inner[1], 14) }),
-  }, { staticPlot: true, displayModeBar: false });
+  const grid = { lengthTicks: map.length_ticks, depthTicks: map.depth_ticks, words: map.words[view.language] };
+  return drawGrid(holder, traces, grid, width, height);
 }

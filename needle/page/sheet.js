@@ -1,7 +1,6 @@
-// The sheet of heatmaps: a column a run, a row a language. A stage lies over each map and takes
-// pointer, finger and keys; a cursor on it shows the cell that is meant.
+// The sheet of heatmaps: a column a run, a row a language.
 
-const panels = []; // {map, holder, stage, cursor}
+const panels = []; // {map, holder}
 
 function mapSize(panel) {
   const width = Math.floor(panel.holder.parentElement.clientWidth);
@@ -38,16 +37,17 @@ function noteList(items) {
 function makePanel(map, shared) {
   const run = runOf(map);
   const holder = node("div", { class: "plot", "aria-hidden": "true" });
-  const cursor = node("div", { class: "cursor", hidden: true });
-  const stage = node("div", {
-    class: "stage", tabindex: "0", role: "application",
-    "aria-roledescription": say("heatmap"), "aria-describedby": "keys",
-    "aria-label": say("heatmap_of", { model: run.name, language: textName(map) }),
-    style: { left: `${MARGIN.l}px`, right: `${MARGIN.r}px`, top: `${MARGIN.t}px`, bottom: `${MARGIN.b}px` },
-  }, cursor);
-  const panel = { map, holder, stage, cursor, at: null };
-  panels.push(panel);
-  attend(panel);
+  panels.push({ map, holder });
+  const stage = makeStage({
+    columns: map.lengths.length, rows: map.depths.length,
+    label: say("heatmap_of", { model: run.name, language: textName(map) }),
+    tell: (...at) => {
+      const told = describeCell(cellAt(map, ...at));
+      return [told.title, `${run.name} · ${textName(map)}`, told.pairs];
+    },
+    read: (...at) => readOut(cellAt(map, ...at)),
+    open: (...at) => openCell(cellAt(map, ...at)),
+  });
   return node("figure", { class: "panel" },
     node("figcaption", {},
       node("h3", {}, isolated(run.name)),
@@ -73,71 +73,6 @@ function cellTable(map) {
       return cell.score === null ? listed(Object.keys(cell.verdicts).map(verdictName)) : percent(cell.score);
     })]);
   return table([say("depth_by_length"), ...map.length_ticks], rows, { class: "cells" });
-}
-
-function moveTo(panel, column, row, announced) {
-  const { map, cursor, stage } = panel;
-  const columns = map.lengths.length;
-  const rows = map.depths.length;
-  const at = [Math.min(Math.max(column, 0), columns - 1), Math.min(Math.max(row, 0), rows - 1)];
-  const isNew = !panel.at || panel.at[0] !== at[0] || panel.at[1] !== at[1];
-  panel.at = at;
-  cursor.hidden = false;
-  cursor.style.left = `${100 * at[0] / columns}%`;
-  cursor.style.top = `${100 * at[1] / rows}%`;
-  cursor.style.width = `${100 / columns}%`;
-  cursor.style.height = `${100 / rows}%`;
-  const cell = cellAt(map, ...at);
-  const box = stage.getBoundingClientRect();
-  const told = describeCell(cell);
-  showTip(told.title, `${runOf(map).name} · ${textName(map)}`, told.pairs,
-    box.left + box.width * (at[0] + 0.5) / columns, box.top + box.height * (at[1] + 0.5) / rows);
-  if (announced && isNew) announce(readOut(cell));
-}
-
-function leave(panel) {
-  panel.cursor.hidden = true;
-  hideTip();
-}
-
-function pointed(panel, event) {
-  const box = panel.stage.getBoundingClientRect();
-  return [Math.floor((event.clientX - box.left) / box.width * panel.map.lengths.length),
-    Math.floor((event.clientY - box.top) / box.height * panel.map.depths.length)];
-}
-
-const STEPS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1],
-  Home: [-Infinity, 0], End: [Infinity, 0], PageUp: [0, -Infinity], PageDown: [0, Infinity] };
-
-function attend(panel) {
-  const { stage } = panel;
-  stage.addEventListener("pointermove", (event) => moveTo(panel, ...pointed(panel, event), false));
-  stage.addEventListener("pointerleave", () => leave(panel));
-  stage.addEventListener("focus", () => {
-    if (stage.matches(":focus-visible")) moveTo(panel, ...(panel.at || [0, 0]), true);
-  });
-  stage.addEventListener("blur", () => leave(panel));
-  stage.addEventListener("click", (event) => {
-    moveTo(panel, ...pointed(panel, event), false);
-    hideTip();
-    openCell(cellAt(panel.map, ...panel.at));
-  });
-  stage.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.altKey || event.metaKey) return;
-    const step = STEPS[event.key];
-    const [column, row] = panel.at || [0, 0];
-    if (step) {
-      moveTo(panel, column + step[0], row + step[1], true);
-    } else if (event.key === "Enter" || event.key === " ") {
-      hideTip();
-      openCell(cellAt(panel.map, column, row));
-    } else if (event.key === "Escape") {
-      leave(panel);
-    } else {
-      return;
-    }
-    event.preventDefault();
-  });
 }
 
 function markKey(maps) {

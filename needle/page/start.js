@@ -12,17 +12,17 @@ function fillFrame() {
   fill(palette, Object.keys(held.palettes).map((name) => node("option", { value: name }, say(`palette_${name}`))));
   palette.value = view.palette;
   palette.parentElement.hidden = Object.keys(held.palettes).length < 2;
-  const names = listed(held.runs.map((run) => run.name));
-  const title = say("title", { models: names });
+  const models = (runs) => listed(unique(runs.map((run) => run.model)));
+  const title = say("title", { models: models(held.runs) });
   document.title = title;
   fill(byId("title"), title);
   fill(byId("about"), about());
   const simulated = held.runs.filter((run) => run.simulated);
   const imported = held.runs.filter((run) => run.imported);
   fill(byId("badges"), simulated.length > 0 && node("li", { class: "badge simulated" }, say("some_simulated",
-    { models: listed(simulated.map((run) => run.name)) })),
+    { models: models(simulated) })),
   imported.length > 0 && node("li", { class: "badge imported" }, say("some_imported",
-    { models: listed(imported.map((run) => run.name)) })));
+    { models: models(imported) })));
   fill(byId("foot"), node("p", {}, say("foot", { version: held.version })));
 }
 
@@ -44,6 +44,7 @@ async function draw() {
   await drawPanels();
   if (!view.printing) await new Promise((seen) => { setTimeout(seen); });
   await drawCharts();
+  await drawDifferences();
 }
 
 function changeMaps() {
@@ -77,7 +78,7 @@ function changeLook() {
 function fillLegends() {
   // Legends have the colours of their lines.
   document.querySelectorAll(".legend").forEach((each, at) => {
-    const maps = charts.filter((chart) => chart.axisName === "lengths" && chart.maps.length > 1)[at].maps;
+    const { maps } = charts.filter((chart) => chart.axisName === "lengths")[at];
     each.replaceWith(legend(maps));
   });
 }

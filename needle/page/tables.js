@@ -7,9 +7,9 @@ function fillPaired() {
     (each.language === null ? view.languages.size > 1 : view.languages.has(each.language)) &&
     !hidden.includes(each.first) && !hidden.includes(each.second));
   const heads = ["pair", "text", "difference", "only", "p", "detectable"].map((key) => say(`head_${key}`));
+  differences.length = 0;
   const rows = shown.map((each) => [
-    each.of === "languages" ? [isolated(each.second), `${view.language === "zh" ? "：" : ": "}${say("gap")}`]
-      : [isolated(each.second), " − ", isolated(each.first)],
+    isolated(pairName(each)),
     each.language ? languageName(each.language) : say("both_languages"),
     [node("b", {}, points(each.difference.value)), " ",
       node("small", {}, `${points(each.difference.low)} … ${points(each.difference.high)}`)],
@@ -22,10 +22,18 @@ function fillPaired() {
     node("h2", {}, say("paired_heading")),
     rows.length > 0 && [table(heads, rows, { class: "cards" }),
       node("ul", { class: "claims" }, shown.map((each) => node("li", {}, isolated(each.sentence[view.language])))),
-      node("p", { class: "hint" }, say("paired_lead"))],
+      node("p", { class: "hint" }, say("paired_lead")),
+      shown.map((each) => folded(say("difference_map", { pair: pairTitle(each) }), () => makeDifference(each)))],
     told && [node("p", {}, say("not_paired")),
       node("ul", { class: "notes" }, held.differences.map((each) => node("li", {}, isolated(each))))]]);
 }
+
+function pairName(pair) {
+  if (pair.of === "languages") return `${pair.second}${view.language === "zh" ? "：" : ": "}${say("gap")}`;
+  return `${pair.second} − ${pair.first}`;
+}
+
+const pairTitle = (pair) => pair.language ? `${pairName(pair)} · ${languageName(pair.language)}` : pairName(pair);
 
 function fillControls() {
   const maps = shownMaps().filter((map) => map.controls);

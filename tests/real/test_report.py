@@ -207,6 +207,19 @@ def test_what_stands_beside_the_figures(browser: Browser, small: Path) -> None:
         assert "primary_scorer: keyword" in opened.text("#setup")
 
 
+def test_a_pair_has_a_map_too(browser: Browser, small: Path) -> None:
+    """Opened, a pair's difference map is drawn, and pointing at a cell tells its difference."""
+    with browser.opening(small) as opened:
+        opened.page.get_by_text("Difference map: sim/window").first.click()
+        pair = opened.page.locator("#paired .panel").first
+        pair.locator(".heatmaplayer image").wait_for()
+        assert "simulated endpoint" in str(pair.text_content())
+        pair.locator(".stage").hover()
+        for words in ("0.0 points", "sim/window − moonshot-v1-128k", "Pairs", "Beyond chance"):
+            assert words in opened.text("#tip")
+        assert opened.complaints == []
+
+
 def test_a_map_is_a_table_too(browser: Browser, small: Path) -> None:
     """A heatmap's table has a row a depth, a column a length, and the scores of the cells."""
     with browser.opening(small) as opened:
