@@ -4,12 +4,13 @@
 
 A run is drawn as a model would make it: each replicate has luck of its own, which shifts how far
 it is found, and each trial is found or not by its chance. The uniform grid asks all of it with
-10 replicates; the adaptive one has 15 and asks the core, then layer after layer as
+10 replicates; the adaptive one has 20 and asks the core, then layer after layer as
 `needle run --adaptive` would (the same functions choose and estimate). A share is of the uniform
 grid's tokens. Widths are in octaves of length, and an interval that is open on a side is taken
 to end an octave beyond the lengths tested. The true effective length is that of the mean over the
-luck of all replicates that might have been drawn. RUNS (100) are drawn for each surface on a GRID
-of 15 lengths x 15 depths to 128k, or 35 x 35 to 200k.
+luck of all replicates that might have been drawn. RUNS (40) are drawn for each surface on a GRID
+of 15 linear lengths x 15 depths to 128k; 8 is the default grid of doubling lengths x 11 depths, and
+35 is 35 x 35 to 200k.
 """
 
 import math
@@ -31,12 +32,13 @@ from needle.figures import Cell, Heatmap
 from needle.types import Grid, Verdict
 from needle.weakness import find_weak_region
 
-RUNS = 100
-UNIFORM, ADAPTIVE = 10, 15
+RUNS = 40
+UNIFORM, ADAPTIVE = 10, 20
 """Replicates of either."""
 
-SHARES = (0.10, 0.12, 0.14, 0.16, 0.18, 0.20, 0.22, 0.25, 0.30)
+SHARES = (0.14, 0.16, 0.18, 0.20, 0.22, 0.25, 0.30)
 TOPS = {15: 128_000, 35: 200_000}
+DOUBLING = 8
 Scores = NDArray[np.float64]
 
 
@@ -99,7 +101,13 @@ class Seen:
 
 
 def make_grid(size: int) -> Grid:
-    """Return the grid of so many linear lengths and depths."""
+    """Return the grid of so many lengths: doubling ones are the default grid's."""
+    if size == DOUBLING:
+        return Grid(
+            "default",
+            tuple(1_000 * 2**i for i in range(size)),
+            tuple(map(float, range(0, 101, 10))),
+        )
     lengths = tuple(round(x) for x in np.linspace(1_000, TOPS[size], size))
     return Grid("published", lengths, tuple(float(x) for x in np.linspace(0, 100, size)))
 
@@ -115,7 +123,7 @@ def find_truth(setting: Setting, grid: Grid) -> float:
     """Return the effective length of the mean over all replicates' luck."""
     lucks = [setting.spread * NormalDist().inv_cdf((i + 0.5) / 400) for i in range(400)]
     mean = np.mean([chances(setting, grid, luck) for luck in lucks], axis=0)
-    curve = fall(grid.lengths, list(mean.mean(axis=1)), [1] * len(grid.lengths))
+    curve = fall(list(mean.mean(axis=1)), [1] * len(grid.lengths))
     length, state = cross(grid.lengths, curve, ABSOLUTE)
     if state != "within" or length is None:
         raise ValueError(f"{setting.surface.__name__} is {state} the lengths tested")

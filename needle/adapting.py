@@ -27,7 +27,10 @@ CLAIMING_REPLICATES = 6
 ENOUGH = 0.5
 """Octaves of the effective length's interval at which a run without a budget ends."""
 
-EDGE_EVERY = 4
+EDGE_EVERY = 8
+"""Every so many layers one is at an edge of the weak region, where there is one."""
+
+_AT_ENDS = 3  # lengths at either end of the interval: its bounds draw on neighbours
 
 Square = tuple[int, int, int]
 """A replicate, and the number of its length and of its depth in the grid."""
@@ -148,8 +151,9 @@ def choose_lengths(
     if effective.state is None or not measure_width(effective, grid):
         return ()
     first, last = _bracket(effective, grid)
-    ends = {first, min(first + 1, last), max(last - 1, first), last}
-    wanted = _leave_open(ends, grid, counts) or _leave_open(range(first, last + 1), grid, counts)
+    between = range(first, last + 1)
+    ends = {*between[:_AT_ENDS], *between[-_AT_ENDS:]}
+    wanted = _leave_open(ends, grid, counts) or _leave_open(between, grid, counts)
     chosen = sum(counts) - len(counts)
     weak = find_weak() if chosen % EDGE_EVERY == EDGE_EVERY - 1 else None
     if weak is None:
