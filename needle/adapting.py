@@ -13,6 +13,7 @@ depths, however much it is. How many layers a length gets is what is chosen:
 
 from bisect import bisect_left
 from collections.abc import Callable, Container, Iterable, Sequence
+from functools import cache
 from math import gcd, log2, sqrt
 
 from needle.claims import EffectiveLength, WeakRegion
@@ -30,6 +31,7 @@ ENOUGH = 0.5
 EDGE_EVERY = 8
 """Every so many layers one is at an edge of the weak region, where there is one."""
 
+_GOLDEN = 0.6180339887498949
 _AT_ENDS = 3  # lengths at either end of the interval: its bounds draw on neighbours
 
 Square = tuple[int, int, int]
@@ -45,12 +47,21 @@ Layers = tuple[tuple[tuple[Trial, ...], ...], ...]
 def order_depths(replicate: int, length: int, depths: int) -> tuple[int, ...]:
     """Return the numbers of the depths in the order in which a replicate asks them at a length.
 
-    All replicates of a layer, all layers of a replicate, and all lengths of both run through the
-    depths in steps that have no divisor in common with their number.
+    Depths are gone through in an order of which any stretch is spread over the document, from
+    replicate to replicate one by one, from layer to layer and from length to length in steps that
+    have no divisor in common with their number.
     """
-    step, stride = _find_step(depths, 0.618), _find_step(depths, 0.382)
-    start = replicate * step + length * stride
-    return tuple((start + layer * step) % depths for layer in range(depths))
+    spread = _spread(depths)
+    step, stride = _find_step(depths, _GOLDEN), _find_step(depths, 1 - _GOLDEN)
+    start = replicate + length * stride
+    return tuple(spread[(start + layer * step) % depths] for layer in range(depths))
+
+
+@cache
+def _spread(depths: int) -> tuple[int, ...]:
+    """Return the numbers of the depths in the order of the multiples of the golden section."""
+    places = [(number * _GOLDEN) % 1 for number in range(depths)]
+    return tuple(sorted(places).index(place) for place in places)
 
 
 def _find_step(depths: int, share: float) -> int:

@@ -62,6 +62,13 @@ def test_a_layer_is_balanced_over_replicates_and_depths(
         assert max(counts.values()) - min(counts[depth] for depth in range(depths)) <= 1
 
 
+@given(st.integers(2, 40), SIZES, st.integers(4, 40))
+def test_a_layer_is_spread_over_the_document(replicates: int, length: int, depths: int) -> None:
+    """From three replicates on a layer is never within one half of the document."""
+    at = [square[2] / (depths - 1) for square in list_layer(0, length, replicates + 1, depths)]
+    assert max(at) - min(at) >= 0.5
+
+
 @given(SIZES, SIZES, SIZES)
 def test_all_layers_together_are_the_whole_grid(replicate: int, length: int, depths: int) -> None:
     """Over all layers of a length a replicate asks every depth once."""

@@ -143,3 +143,13 @@ def test_tasks_and_languages_take_turns(server: Server, call: Call) -> None:
     later = [line["language"] for line in lines[72:]]
     assert len(later) >= 12
     assert set(later[:12]) == {"en", "zh"}
+
+
+def test_models_divide_one_budget(server: Server, call: Call) -> None:
+    """An adaptive run leaves the models after it their share, and all keep to the budget."""
+    ended = call(*said(server, "--budget", "300ktok", "--model", "moonshot-v1-32k"))
+    assert ended.status == 0, ended.err
+    logs = [read_log(folder / "outcomes.jsonl") for folder in sorted(Path("runs").iterdir())]
+    spent = [sum(line["endpoint_prompt_tokens"] + 10 for line in lines) for lines in logs]
+    assert [len(lines) >= 36 for lines in logs] == [True, True]
+    assert sum(spent) <= 300_000
