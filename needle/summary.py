@@ -175,11 +175,12 @@ def _describe_core(prepared: Prepared) -> str | None:
     told, price = _estimate_core(prepared), prepared.run.model.price
     if told is None:
         return None
+    beside = " with its controls" if prepared.run.controls == "all" else ""
     money = ""
     if price is not None and told.money is not None and not prepared.run.model.simulated:
         money = f", about {told.money:,.2f} {price.currency}"
     return (
-        f"adaptive: first the core with its controls, {told.trials:,} trials, "
+        f"adaptive: first the core{beside}, {told.trials:,} trials, "
         f"{told.prompt_tokens:,} tokens in{money}; of the rest only what narrows the effective "
         f"length most, so the figures here are the most it can come to"
     )

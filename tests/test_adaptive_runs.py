@@ -8,6 +8,7 @@ from driving import Call, Start, only_folder, read_log
 from serving import Answer, Body, Server, name_prompt, reply
 
 from needle.comparing import compare_languages, compare_runs
+from needle.reproduce import write_command
 from needle.store import load_run
 
 LONG = 12_000  # characters from which the server finds nothing
@@ -128,6 +129,7 @@ def test_an_adaptive_run_is_a_run_of_its_own(server: Server, call: Call) -> None
     first, second = only_folder(Path("a")), only_folder(Path("b"))
     assert load_run(first).digest != load_run(second).digest
     assert load_run(first).adaptive
+    assert "--adaptive" in write_command(load_run(first)).split()
     keys = [{line["trial"] for line in read_log(f / "outcomes.jsonl")} for f in (first, second)]
     assert keys[0] < keys[1]
     (compared,) = compare_runs([first, second])
