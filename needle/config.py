@@ -128,6 +128,7 @@ class Recipe:
     hops: Count | None = None
     controls: Literal["none", "all"] = "all"
     layout: Layout = "classic"
+    adaptive: bool = False
     haystack: Names = ("essays",)
     prompt: str = "plain"
     replicates: Count = 1

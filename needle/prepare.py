@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 
+from needle.adapting import CLAIMING_REPLICATES, LEAST_REPLICATES
 from needle.calibration import ASSUMED, Scale
 from needle.config import (
     Recipe,
@@ -28,7 +29,7 @@ from needle.needles import Form, NeedleSource
 from needle.origins import HaystackNote
 from needle.plan import make_plan
 from needle.prompts import choose_template
-from needle.scoring import KEYWORD
+from needle.scoring import JUDGE, KEYWORD
 from needle.store import name_run
 from needle.tariffs import Limits
 from needle.tasks import BASE_LENGTHS, BASE_TASKS, FAMILIES, text_language
@@ -61,6 +62,7 @@ def prepare(recipe: Recipe, told_language: bool, model_name: str, date: str) -> 
     sources = choose_sources(recipe.task, recipe.needle)
     _refuse_one_language(sources, haystacks)
     refuse_unshared(recipe, sources)
+    refuse_unadaptive(recipe)
     forms = _choose_forms(recipe, sources)
     spoken = {*languages, *(text_language(task, one) for task in sources for one in languages)}
     templates = {one: load_template(recipe.prompt, one) for one in LANGUAGES if one in spoken}
@@ -106,6 +108,23 @@ def prepare(recipe: Recipe, told_language: bool, model_name: str, date: str) -> 
     if len(languages) == 1 and recipe.language == "both" and recipe.unit == "tokens":
         notes.append(f"the haystack is in one language: running {languages[0]} alone")
     return Prepared(run, plan, haystacks, (*notes, *_notes(run, plan)))
+
+
+def refuse_unadaptive(recipe: Recipe) -> None:
+    """Raise UsageError for an adaptive run that could choose nothing by what it is told."""
+    if not recipe.adaptive:
+        return
+    if recipe.replicates < LEAST_REPLICATES:
+        raise UsageError(
+            f"an adaptive run needs at least {LEAST_REPLICATES} replicates, got "
+            f"{recipe.replicates} (--replicates): use {CLAIMING_REPLICATES} or more for a claim "
+            f"about other needles"
+        )
+    if JUDGE in recipe.scorer:
+        raise UsageError(
+            "a judge comes after the last reply, and an adaptive run chooses by its scores "
+            "(--scorer): run it without, then use needle score RUN --scorer judge"
+        )
 
 
 def _choose_forms(recipe: Recipe, sources: Mapping[str, NeedleSource]) -> dict[str, Form]:
@@ -203,7 +222,7 @@ def with_ratio(prepared: Prepared, ratio: Ratio) -> Prepared:
     run = replace(prepared.run, ratio=dict(ratio))
     again = prepare_again(run)
     refuse_beyond_limits(again.plan, known(run.reply_tokens), run.limits)
-    whole = _digest_plan(again.plan, run.layout)
+    whole = _digest_plan(again.plan, run.layout, run.adaptive)
     passes = {repeat.language: repeat.passes for repeat in again.plan.repeats}
     fitted = replace(
         run,
@@ -276,7 +295,7 @@ def _describe(
 ) -> Run:
     passes = {repeat.language: repeat.passes for repeat in plan.repeats}
     scorers = recipe.scorer or (KEYWORD,)
-    whole = _digest_plan(plan, settings.layout)
+    whole = _digest_plan(plan, settings.layout, recipe.adaptive)
     model = settings.model
     needles: dict[str, dict[Language, tuple[Needle, ...]]] = {}
     for material in materials:
@@ -314,16 +333,18 @@ def _describe(
         base_lengths=plan.base_lengths,
         controls=recipe.controls,
         layout=recipe.layout,
+        adaptive=recipe.adaptive,
         versions={"python": platform.python_version(), **{n: version(n) for n in _VERSIONED}},
     )
 
 
-def _digest_plan(plan: Plan, layout: Layout) -> str:
+def _digest_plan(plan: Plan, layout: Layout, adaptive: bool) -> str:
     return digest(
         {
             "keys": [trial.key for trial in plan.trials],
             "grid": [plan.grid.lengths, plan.grid.depths],
             "layout": layout,
+            **({"adaptive": True} if adaptive else {}),
         }
     )
 
@@ -337,6 +358,11 @@ def _notes(run: Run, plan: Plan) -> tuple[str, ...]:
         if note.passes is not None and note.passes > 1
     ]
     notes += note_crowded(plan)
+    if run.adaptive and run.replicates < CLAIMING_REPLICATES:
+        notes.append(
+            f"{run.replicates} replicates can't put a length above 85.6% with certainty: an "
+            f"adaptive run of {CLAIMING_REPLICATES} or more can (--replicates)"
+        )
     lacking = [length for length in BASE_LENGTHS if length not in run.base_lengths]
     if lacking and set(run.tasks) & set(BASE_TASKS):
         notes.append(

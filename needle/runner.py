@@ -31,6 +31,7 @@ from needle.pace import DAY_S, Pace
 from needle.passages import read_passage
 from needle.prepare import Prepared
 from needle.prompts import build_messages, choose_template
+from needle.rounds import choose_round, list_due
 from needle.scoring import score_outcome
 from needle.stopping import Stop, catch_signals
 from needle.store import (
@@ -59,6 +60,9 @@ class Watch(Protocol):
     def begin(self, todo: Sequence[Trial], before: Sequence[tuple[Trial, Score]]) -> None:
         """Be told which trials are to be asked, and what came of those asked before."""
 
+    def go_on(self, todo: Sequence[Trial]) -> None:
+        """Be told of further trials that are to be asked."""
+
     def show(
         self, trial: Trial, asked: Asked, score: Score, cost: Mapping[str, Any] | None
     ) -> None:
@@ -73,8 +77,8 @@ class Ending:
     """How a run ended: what is done, and why it stopped early if it did.
 
     ``spent`` is what all its outcomes cost, in what the budget is of; tokens without one.
-    ``waiting`` counts the trials without an outcome that an open batch may still answer:
-    they are not among ``not_run``.
+    ``waiting`` counts the trials that an open batch may still answer: not among ``not_run``,
+    nor is what an adaptive run leaves unasked; ``ended`` says why one asks no more.
     """
 
     replies: int
@@ -84,14 +88,15 @@ class Ending:
     interrupted: bool
     spent: float = 0.0
     waiting: int = 0
+    ended: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Orders:
     """How a run is to be carried out: nothing that shapes its requests.
 
-    ``concurrency`` and ``limits`` replace the run's own where given; ``failed`` asks again
-    what can't pass by itself; ``batched`` asks what an open batch may still answer, too.
+    ``concurrency`` and ``limits`` replace the run's own. ``failed`` asks again what can't pass
+    by itself, ``batched`` what an open batch may still answer.
     """
 
     budget: Budget | None = None
@@ -104,9 +109,9 @@ class Orders:
 def carry_out(
     prepared: Prepared, folder: Path, key: str | None, watch: Watch, orders: Orders
 ) -> Ending:
-    """Ask every trial that has no reply yet, and store and score what comes back.
+    """Ask every trial that has no reply yet, store and score what comes back, say how it ended.
 
-    Returns how it ended; a StoreError comes through once what is in flight has ended.
+    A StoreError comes through once what is in flight has ended.
     """
     return asyncio.run(_carry_out(prepared, folder, key, watch, orders))
 
@@ -114,13 +119,13 @@ def carry_out(
 async def _carry_out(
     prepared: Prepared, folder: Path, key: str | None, watch: Watch, orders: Orders
 ) -> Ending:
-    run, plan = prepared.run, prepared.plan
+    run = prepared.run
     with closing(Log(folder / OUTCOMES)) as outcomes, closing(Log(folder / SCORES)) as scores:
         lines = list(read_lines(folder / OUTCOMES))
         states = settle_states(lines)
         waiting = find_waiting(read_batches(folder).values())
         passed_over = () if orders.batched else waiting
-        todo = find_todo(plan.trials, states, passed_over, orders.failed)
+        todo = find_todo(list_due(prepared, states), states, passed_over, orders.failed)
         scored = _score_stored(prepared, states, folder, scores)
         purse = count_spent(prepared, orders.budget, lines, waiting)
         stop = Stop()
@@ -140,7 +145,8 @@ async def _carry_out(
         asking = {trial.key for trial in todo}
         before = [(trial, score) for trial, score in scored if trial.key not in asking]
         watch.begin(todo, before)
-        most = max(1, min(orders.concurrency or known(run.concurrency), len(todo)))
+        most = orders.concurrency or known(run.concurrency)
+        most = most if run.adaptive else max(1, min(most, len(todo)))
         pace = Pace(orders.limits or run.limits or _NO_LIMITS, most)
         _remember_sent(pace, lines, known(run.reply_tokens))
         work = _Work(
@@ -160,10 +166,25 @@ async def _carry_out(
         try:
             with catch_signals(stop, watch.say):
                 await _work_together([work.ask_on() for _ in range(most)])
+                ended = await _ask_rounds(work, most)
         finally:
             await client.close()
-        ending = conclude(plan.trials, folder, waiting, purse.spent)
-        return replace(ending, stopped=stop.reason, interrupted=stop.interrupted)
+        ending = conclude(prepared, folder, waiting, purse.spent)
+        return replace(ending, stopped=stop.reason, interrupted=stop.interrupted, ended=ended)
+
+
+async def _ask_rounds(work: "_Work", most: int) -> str | None:
+    """Ask an adaptive run's further rounds, each once the last has come back; say why they end."""
+    while not work.stop.event.is_set():
+        states = settle_states(read_lines(work.folder / OUTCOMES))
+        affords = work.purse.allows_all if work.purse.budget else None
+        chosen = choose_round(work.prepared, states, read_scores(work.folder), affords)
+        if not chosen.trials:
+            return chosen.ended
+        work.watch.go_on(chosen.trials)
+        work.todo = iter(chosen.trials)
+        await _work_together([work.ask_on() for _ in range(min(most, len(chosen.trials)))])
+    return None
 
 
 def count_spent(
@@ -360,20 +381,14 @@ def _score_stored(
 
 
 def conclude(
-    trials: Sequence[Trial], folder: Path, waiting: Container[str], spent: float = 0.0
+    prepared: Prepared, folder: Path, waiting: Container[str], spent: float = 0.0
 ) -> Ending:
     """Return where a run stands by what is stored of it."""
     states = settle_states(read_lines(folder / OUTCOMES))
+    trials = list_due(prepared, states)
     mine = [states[trial.key] for trial in trials if trial.key in states]
     replies = sum(map(is_reply, mine))
     left = [trial for trial in trials if trial.key not in states]
     batched = sum(trial.key in waiting for trial in left)
-    return Ending(
-        replies=replies,
-        failures=len(mine) - replies,
-        not_run=len(left) - batched,
-        stopped=None,
-        interrupted=False,
-        spent=spent,
-        waiting=batched,
-    )
+    failures, not_run = len(mine) - replies, len(left) - batched
+    return Ending(replies, failures, not_run, None, interrupted=False, spent=spent, waiting=batched)

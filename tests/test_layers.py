@@ -51,7 +51,7 @@ GROUPS: tuple[tuple[str, frozenset[str]], ...] = (
         | {"money", "budget", "pace", "estimate"}
         | {"reader", "oracle", "surfaces", "faults"}
         | {"calibration", "truncation"}
-        | {"intervals", "effective", "weakness", "stats", "pairing", "comparable"}
+        | {"intervals", "effective", "weakness", "stats", "pairing", "comparable", "adapting"}
         | {"conclusions", "standings"}
         | {"reportdata", "reporttrials"}
         | {"batches", "batchlines"}
@@ -73,7 +73,7 @@ GROUPS: tuple[tuple[str, frozenset[str]], ...] = (
     (
         "runs",
         frozenset({"prepare", "probing", "stopping", "gate", "runner", "progress", "summary"})
-        | {"batchfiles", "submitting", "collecting"}
+        | {"batchfiles", "submitting", "collecting", "rounds", "ahead"}
         | {
             "evidence",
             "comparing",
