@@ -78,8 +78,7 @@ class Ending:
 
     ``spent`` is what all its outcomes cost, in what the budget is of; tokens without one.
     ``waiting`` counts the trials without an outcome that an open batch may still answer:
-    they are not among ``not_run``, and neither is what an adaptive run leaves unasked;
-    ``ended`` says why one asks no more.
+    they are not among ``not_run``. ``ended`` says why an adaptive run leaves the rest unasked.
     """
 
     replies: int
@@ -147,7 +146,6 @@ async def _carry_out(
         before = [(trial, score) for trial, score in scored if trial.key not in asking]
         watch.begin(todo, before)
         most = orders.concurrency or known(run.concurrency)
-        most = most if run.adaptive else max(1, min(most, len(todo)))
         pace = Pace(orders.limits or run.limits or _NO_LIMITS, most)
         _remember_sent(pace, lines, known(run.reply_tokens))
         work = _Work(
@@ -184,7 +182,7 @@ async def _ask_rounds(work: "_Work", most: int) -> str | None:
             return chosen.ended
         work.watch.go_on(chosen.trials)
         work.todo = iter(chosen.trials)
-        await _work_together([work.ask_on() for _ in range(min(most, len(chosen.trials)))])
+        await _work_together([work.ask_on() for _ in range(most)])
     return None
 
 
@@ -305,7 +303,7 @@ class _Work:
         finally:
             self.purse.release(sum(set_aside))
         self.purse.count(trial, asked.result, asked.lost_attempts)
-        self._keep(trial, self.counts.judge(trial, asked))
+        await self._keep(trial, self.counts.judge(trial, asked))
 
     def _check_means(self, trial: Trial) -> None:
         """Raise Interrupted, with the run's stop set, where money or disk can't bear a request."""
@@ -322,11 +320,14 @@ class _Work:
             )
             raise Interrupted
 
-    def _keep(self, trial: Trial, asked: Asked) -> None:
-        """Store an outcome, then score it, then tell of it: in one step, never cut short."""
+    async def _keep(self, trial: Trial, asked: Asked) -> None:
+        """Store an outcome, then score it, then tell of it.
+
+        Cut short, it is stored at the least: a score is made anew from it.
+        """
         line = write_line(trial, asked, self.prepared.run.model.price)
         try:
-            self.outcomes.append(line)
+            await self.outcomes.keep(line)
         except StoreError as error:
             self.stop.because(error)
             return
