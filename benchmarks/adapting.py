@@ -254,7 +254,8 @@ def main(runs: int, size: int) -> None:
     covered = " | ".join(f"{np.mean(right[share]):.1%}" for share in shares)
     uniform_right = float(np.mean([one.right for _, (one, _) in found]))
     mean = float(np.mean(reached))
-    print(f"| *on average* | {uniform_right:.1%} | {covered} | {mean:.1%} |")
+    told = f"{mean:.1%}" if math.isfinite(mean) else "-"
+    print(f"| *on average* | {uniform_right:.1%} | {covered} | {told} |")
     print(f"\n{runs} runs a surface, {size} lengths; {time.perf_counter() - began:.0f} s")
     if min(float(np.mean(each)) for each in right.values()) < LEAST_COVERAGE:
         sys.exit(f"intervals cover less than {LEAST_COVERAGE:.0%} of runs")

@@ -47,14 +47,12 @@ Layers = tuple[tuple[tuple[Trial, ...], ...], ...]
 def order_depths(replicate: int, length: int, depths: int) -> tuple[int, ...]:
     """Return the numbers of the depths in the order in which a replicate asks them at a length.
 
-    Depths are gone through in an order of which any stretch is spread over the document, from
-    replicate to replicate one by one, from layer to layer and from length to length in steps that
+    Depths are gone through in an order of which any stretch is spread over the document: one by
+    one from replicate to replicate and from layer to layer, from length to length in steps that
     have no divisor in common with their number.
     """
-    spread = _spread(depths)
-    step, stride = _find_step(depths, _GOLDEN), _find_step(depths, 1 - _GOLDEN)
-    start = replicate + length * stride
-    return tuple(spread[(start + layer * step) % depths] for layer in range(depths))
+    spread, start = _spread(depths), replicate + length * _find_stride(depths)
+    return tuple(spread[(start + layer) % depths] for layer in range(depths))
 
 
 @cache
@@ -64,8 +62,9 @@ def _spread(depths: int) -> tuple[int, ...]:
     return tuple(sorted(places).index(place) for place in places)
 
 
-def _find_step(depths: int, share: float) -> int:
-    return next(s for s in range(max(round(depths * share), 1), depths + 1) if gcd(s, depths) == 1)
+def _find_stride(depths: int) -> int:
+    least = max(round(depths * (1 - _GOLDEN)), 1)
+    return next(s for s in range(least, depths + 1) if gcd(s, depths) == 1)
 
 
 def list_layer(layer: int, length: int, replicates: int, depths: int) -> tuple[Square, ...]:

@@ -146,7 +146,6 @@ async def _carry_out(
         before = [(trial, score) for trial, score in scored if trial.key not in asking]
         watch.begin(todo, before)
         most = orders.concurrency or known(run.concurrency)
-        most = most if run.adaptive else max(1, min(most, len(todo)))
         pace = Pace(orders.limits or run.limits or _NO_LIMITS, most)
         _remember_sent(pace, lines, known(run.reply_tokens))
         work = _Work(
@@ -183,7 +182,7 @@ async def _ask_rounds(work: "_Work", most: int) -> str | None:
             return chosen.ended
         work.watch.go_on(chosen.trials)
         work.todo = iter(chosen.trials)
-        await _work_together([work.ask_on() for _ in range(min(most, len(chosen.trials)))])
+        await _work_together([work.ask_on() for _ in range(most)])
     return None
 
 
