@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from needle.errors import UsageError
-from needle.money import cost
+from needle.money import cost, worst_cost
 from needle.tariffs import Price
 from needle.types import Failure, Language, Reply
 
@@ -123,16 +123,19 @@ class Purse:
         """Return the most that a request of so many tokens, by our count, can cost."""
         known = self._ratios.get(language)
         ratio = known * _SAFETY if known else _WORST_RATIO[language]
-        return self._value(tokens * ratio, self._longest_reply)
+        if self._counts_tokens() or self.price is None:
+            return tokens * ratio + self._longest_reply
+        return worst_cost(self.price, tokens * ratio, self._longest_reply)
 
     def pay(self, prompt: int, reply: int) -> None:
         """Count what requests that are no trials have taken, by the endpoint's own count."""
-        self.spent += self._value(prompt, reply)
+        if self._counts_tokens() or self.price is None:
+            self.spent += prompt + reply
+        else:
+            self.spent += worst_cost(self.price, prompt, reply)
 
-    def _value(self, prompt: float, reply: float) -> float:
-        if self.budget is None or self.budget.of == TOKENS or self.price is None:
-            return prompt + reply
-        return cost(self.price, prompt, reply)
+    def _counts_tokens(self) -> bool:
+        return self.budget is None or self.budget.of == TOKENS
 
     def allows(self, trial: Sized) -> bool:
         """Tell whether a request can be sent with the budget kept whatever comes back."""
@@ -163,7 +166,10 @@ class Purse:
         said = self._longest_reply if reply.completion_tokens is None else reply.completion_tokens
         if said > self._longest_reply:  # reasoning that the vendor does not hold to the limit
             self._longest_reply = said * _SAFETY
-        if self.price is not None and self.budget is not None and self.budget.of != TOKENS:
-            self.spent += cost(self.price, prompt, said, reply.cached_tokens or 0)
-        else:
+        if self._counts_tokens() or self.price is None:
             self.spent += prompt + said
+            return
+        cached, written = reply.cached_tokens or 0, reply.cache_write_tokens
+        if written is None:  # what may have been written is taken to have been
+            written = prompt if self.price.write is not None else 0
+        self.spent += cost(self.price, prompt, said, cached, written=written)

@@ -83,6 +83,9 @@ def check(files: tuple[Path, ...], **options: Any) -> int:
 @click.option(
     "--latency", type=click.FloatRange(0), default=0.0, help="Seconds before each answer."
 )
+@click.option(
+    "--cache", default="none", help="A prompt cache by a vendor's rules (docs/simulator.md)."
+)
 @click.option("--with-parent", is_flag=True, hidden=True)
 def simulate(
     port: int,
@@ -91,11 +94,12 @@ def simulate(
     faults: str,
     key: str | None,
     latency: float,
+    cache: str,
     with_parent: bool,
 ) -> int:
     """Serve the simulated models on loopback, with faults if you like, until Ctrl-C."""
     from needle.faults import parse_faults
     from needle.simulator import serve
 
-    serve(port, seed, window, parse_faults(faults), key, with_parent, latency)
+    serve(port, seed, window, parse_faults(faults), key, with_parent, latency, cache)
     return 0

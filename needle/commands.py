@@ -280,7 +280,9 @@ def reachable(model: Model, seed: int, faults: str | None) -> Iterator[str]:
         return
     from needle.simulator import running
 
-    with running(seed=seed, window=model.window, faults=faults or "") as base_url:
+    with running(
+        seed=seed, window=model.window, faults=faults or "", cache=model.cache.name
+    ) as base_url:
         yield base_url
 
 

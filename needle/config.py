@@ -137,6 +137,7 @@ class Recipe:
     window: Length | None = None
     stream: bool | None = None
     concurrency: Count | None = None
+    cache: str | None = None
     limits: LimitsRecipe = field(default_factory=LimitsRecipe)
     params: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     card: Card | None = None

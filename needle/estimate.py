@@ -6,6 +6,7 @@ from itertools import groupby
 
 from needle.money import cost
 from needle.pace import least_minutes
+from needle.prefixes import count_billed
 from needle.tariffs import Limits, Price
 from needle.types import Trial
 
@@ -70,11 +71,6 @@ def estimate(
         minutes=least_minutes(limits, len(trials), sent + reply) if limits else None,
         flops=2 * params * (sent + reply) if params else None,
     )
-
-
-def count_billed(trial: Trial) -> int:
-    """Return a prompt's tokens as the endpoint counts them, as far as that is known."""
-    return trial.prompt_tokens if trial.vendor_tokens is None else trial.vendor_tokens
 
 
 def _count_cacheable(trials: Sequence[Trial]) -> list[float]:

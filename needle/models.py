@@ -20,8 +20,9 @@ from pydantic import Field
 from needle.config import Count, Length
 from needle.errors import UsageError
 from needle.files import check_record, read_yaml, shipped
+from needle.money import price_writes
 from needle.prices import find_price
-from needle.tariffs import STRICT, Limits, Price
+from needle.tariffs import STRICT, CacheRules, Limits, Price
 from needle.types import Model
 
 UNKNOWN_KEY = "OPENAI_API_KEY"
@@ -42,6 +43,7 @@ Fact = Literal[
     "tiers",
     "errors",
     "retired",
+    "cache",
 ]
 Said = Literal["overflow", "filter", "no_balance", "rate_limit"]
 MaxTokens = Literal["max_tokens", "max_completion_tokens"]
@@ -57,7 +59,7 @@ class ModelEntry:
     the day is not known. ``priced_as`` is its id in genai-prices, where that is another than
     the name it is served as. ``sources`` names by fact where it is from, if not from
     ``source``; the vendor's hold for what neither names. ``unverified`` names the facts that
-    rest on memory.
+    rest on memory. ``cache`` replaces the vendor's rules, whole.
     """
 
     window: Length | None = None
@@ -71,6 +73,7 @@ class ModelEntry:
     stream: bool = False
     extra: dict[str, Any] = field(default_factory=dict)
     reply_tokens: Length = 256
+    cache: CacheRules | None = None
     params: Annotated[float, Field(gt=0)] | None = None
     ends: Date | None = None
     retired: str | None = None
@@ -101,7 +104,8 @@ class Vendor:
     Models' names begin with ``prefix``, and what follows it is the name they are served as;
     with ``any_model`` any name that begins so is taken, with nothing more known of it.
     ``prices`` is the vendor's id in genai-prices. ``errors`` holds, by kind of failure, texts
-    by which the vendor says it. ``source``, ``as_of`` and ``sources`` are those of its facts.
+    by which the vendor says it. ``cache`` is how it keeps the beginnings of prompts, None where
+    that is not known. ``source``, ``as_of`` and ``sources`` are those of its facts.
     """
 
     vendor: str
@@ -120,6 +124,7 @@ class Vendor:
     content: Content = "string"
     concurrency: Count = 8
     estimate_path: str | None = None
+    cache: CacheRules | None = None
     errors: dict[Said, tuple[str, ...]] = field(default_factory=dict)
     tiers: Tiers | None = None
     sources: dict[Fact, str] = field(default_factory=dict)
@@ -222,7 +227,24 @@ def _check_vendor(data: dict[str, Any], place: str) -> Vendor:
                 f"a price has rates of at least 0 and a currency such as CNY or USD "
                 f"({place}: models.{name}.price)"
             )
+        _check_cache(entry.cache, f"{place}: models.{name}.cache")
+    _check_cache(vendor.cache, f"{place}: cache")
     return vendor
+
+
+def _check_cache(rules: CacheRules | None, place: str) -> None:
+    if rules is None:
+        return
+    least = min(rules.step, rules.marks, rules.lookback, rules.write_rate)
+    if rules.minimum < 0 or (rules.lifetime_s or 1) <= 0 or least < 1:
+        raise UsageError(
+            f"a cache has a minimum of at least 0, a step, marks, a lookback and a write_rate of "
+            f"at least 1, and a lifetime_s above 0 ({place})"
+        )
+    if (rules.kind == "marked") != bool(rules.mark):
+        raise UsageError(
+            f"a cache of the kind marked needs its mark, and no other has one ({place})"
+        )
 
 
 def find_model(
@@ -286,9 +308,15 @@ def find_limits(model: Model, tier: str) -> Limits:
 
 def price_entry(name: str, vendor: Vendor, entry: ModelEntry, date: str) -> Price | None:
     """Return a model's price on a date: its file's, else genai-prices'; None if not known."""
-    if entry.price is not None or vendor.prices is None:
-        return entry.price
-    return find_price(vendor.prices, entry.priced_as or vendor.served_name(name), date)
+    price = entry.price
+    if price is None and vendor.prices is not None:
+        price = find_price(vendor.prices, entry.priced_as or vendor.served_name(name), date)
+    return price and price_writes(price, cache_entry(vendor, entry))
+
+
+def cache_entry(vendor: Vendor, entry: ModelEntry) -> CacheRules:
+    """Return how a model's endpoint keeps the beginnings of prompts, as far as is known."""
+    return entry.cache or vendor.cache or CacheRules()
 
 
 def read_retired(entry: ModelEntry, date: str | None) -> str | None:
@@ -323,6 +351,7 @@ def _make_model(name: str, vendor: Vendor, entry: ModelEntry, date: str | None) 
         concurrency=vendor.concurrency,
         errors={str(kind): texts for kind, texts in vendor.errors.items()},
         estimate_path=vendor.estimate_path,
+        cache=cache_entry(vendor, entry),
         params=entry.params,
         retired=read_retired(entry, date),
         served_as=None if served_as == name else served_as,

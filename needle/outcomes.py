@@ -14,6 +14,7 @@ Line = dict[str, Any]
 _FROM_REPLY = (
     "endpoint_prompt_tokens",
     "cached_tokens",
+    "cache_write_tokens",
     "completion_tokens",
     "reasoning_tokens",
     "response",
@@ -94,6 +95,7 @@ def price_reply(trial: Trial, result: Reply | Failure, price: Price | None) -> L
         trial.prompt_tokens if prompt is None else prompt,
         reply.completion_tokens or 0,
         reply.cached_tokens or 0,
+        written=reply.cache_write_tokens or 0,
     )
     return {"amount": round(amount, 9), "currency": price.currency}
 

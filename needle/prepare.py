@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 
+from needle.caches import find_cache
 from needle.calibration import ASSUMED, Scale
 from needle.config import (
     Recipe,
@@ -24,12 +25,13 @@ from needle.materials import Fitting, Material, Settings
 from needle.models import find_limits, find_model
 from needle.needlefiles import choose_form, choose_sources, draw_needles, repeats_needles
 from needle.needles import Form, NeedleSource
+from needle.ordering import arrange
 from needle.origins import HaystackNote
 from needle.plan import make_plan
 from needle.prompts import choose_template
 from needle.scoring import KEYWORD
 from needle.store import name_run
-from needle.tariffs import Limits
+from needle.tariffs import CacheRules, Limits
 from needle.tasks import BASE_LENGTHS, BASE_TASKS, FAMILIES, text_language
 from needle.tokens import HANZI, countings_at_hand, load_counting
 from needle.trials import CLASSIC
@@ -102,7 +104,18 @@ def prepare(recipe: Recipe, told_language: bool, model_name: str, date: str) -> 
     ]
     if len(languages) == 1 and recipe.language == "both" and recipe.unit == "tokens":
         notes.append(f"the haystack is in one language: running {languages[0]} alone")
-    return Prepared(run, plan, haystacks, (*notes, *_notes(run)))
+    return _put_in_order(Prepared(run, plan, haystacks, (*notes, *_notes(run))))
+
+
+def _put_in_order(prepared: Prepared) -> Prepared:
+    """Return a run with its trials in the order that its endpoint's prompt cache serves best.
+
+    What names a run is made before, of its trials as planned: their order is no part of it.
+    """
+    run = prepared.run
+    steps = arrange(prepared.plan.trials, run.templates, run.model.cache, known(run.concurrency))
+    trials = tuple(step.trial for step in steps)
+    return replace(prepared, plan=replace(prepared.plan, trials=trials))
 
 
 def _choose_forms(recipe: Recipe, sources: Mapping[str, NeedleSource]) -> dict[str, Form]:
@@ -134,9 +147,23 @@ def choose_model(recipe: Recipe, name: str, date: str) -> Model:
     model = find_model(name, choose_base_url(recipe, name), recipe.window, date)
     return replace(
         model,
+        cache=_choose_cache(recipe, model),
         stream=model.stream if recipe.stream is None else recipe.stream,
         params=recipe.params or model.params,
     )
+
+
+def _choose_cache(recipe: Recipe, model: Model) -> CacheRules:
+    """Return how a model's prompts are kept: its vendor's rules, unless a recipe says another."""
+    if recipe.cache is None:
+        return model.cache
+    rules = find_cache(recipe.cache)
+    if rules.kind != "none" and not model.simulated:
+        raise UsageError(
+            f"{model.name} has its vendor's own cache, not {recipe.cache!r} (--cache): use none, "
+            f"or a sim/ model; other rules go into a vendor's file (docs/vendors.md)"
+        )
+    return rules
 
 
 def choose_limits(recipe: Recipe, model: Model) -> Limits | None:
@@ -198,7 +225,7 @@ def _make_fittings(ratio: Ratio | None, tokens: Counting) -> dict[Language, Fitt
 def with_ratio(prepared: Prepared, ratio: Ratio) -> Prepared:
     """Return a run with its lengths fitted to what its endpoint's count was found to be."""
     run = replace(prepared.run, ratio=dict(ratio))
-    again = prepare_again(run)
+    again = _plan_again(run)
     refuse_beyond_limits(again.plan, known(run.reply_tokens), run.limits)
     whole = _digest_plan(again.plan)
     passes = {repeat.language: repeat.passes for repeat in again.plan.repeats}
@@ -214,11 +241,15 @@ def with_ratio(prepared: Prepared, ratio: Ratio) -> Prepared:
         trials=len(again.plan.trials),
         base_lengths=again.plan.base_lengths,
     )
-    return replace(again, run=fitted)
+    return _put_in_order(replace(again, run=fitted))
 
 
 def prepare_again(run: Run) -> Prepared:
     """Prepare a run anew from its run.yaml; raise UsageError if its haystack has changed."""
+    return _put_in_order(_plan_again(run))
+
+
+def _plan_again(run: Run) -> Prepared:
     if run.imported is not None:
         raise UsageError(
             f"{run.run_id} was imported: there is nothing to send (needle score scores it anew, "

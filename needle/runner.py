@@ -5,7 +5,8 @@ A run may be stopped at any instant and goes on where it was.
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -13,14 +14,17 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol
 
+from needle.breakpoints import mark_body
 from needle.budget import Budget, Purse
+from needle.chains import Step
 from needle.endpoint import Interrupted, MakeBody, Turn, ask, open_client, request_body
 from needle.errors import NeedleError, Stopped, StoreError, known
-from needle.estimate import count_billed
 from needle.gate import Gate
+from needle.ordering import arrange
 from needle.outcomes import count_lost, is_reply, is_settled, read_result, settle_states, write_line
 from needle.pace import DAY_S, Pace
 from needle.passages import read_passage
+from needle.prefixes import count_billed
 from needle.prepare import Prepared
 from needle.prompts import build_messages, choose_template
 from needle.scoring import score_outcome
@@ -34,9 +38,10 @@ from needle.store import (
     read_scores,
     score_line,
 )
-from needle.tariffs import Limits
+from needle.tariffs import CacheRules, Limits
 from needle.truncation import PromptCounts, remember_lines
-from needle.types import Asked, Failure, Language, Score, Trial
+from needle.types import Asked, Failure, Language, Reply, Score, Trial
+from needle.warmth import Warmth
 
 _SAME_PASSAGES = 4  # passages kept at once: a few languages and replicates are in flight
 _NO_LIMITS = Limits()
@@ -105,7 +110,10 @@ async def _carry_out(
     with closing(Log(folder / OUTCOMES)) as outcomes, closing(Log(folder / SCORES)) as scores:
         lines = list(read_lines(folder / OUTCOMES))
         states = settle_states(lines)
-        todo = [t for t in plan.trials if not is_settled(states.get(t.key), orders.failed)]
+        count = orders.concurrency or known(run.concurrency)
+        steps = arrange(plan.trials, run.templates, run.model.cache, count)
+        left = [s for s in steps if not is_settled(states.get(s.trial.key), orders.failed)]
+        todo = [step.trial for step in left]
         scored = _score_stored(prepared, states, folder, scores)
         purse = count_spent(prepared, orders.budget, lines)
         stop = Stop()
@@ -125,13 +133,14 @@ async def _carry_out(
         asking = {trial.key for trial in todo}
         before = [(trial, score) for trial, score in scored if trial.key not in asking]
         watch.begin(todo, before)
-        most = max(1, min(orders.concurrency or known(run.concurrency), len(todo)))
+        most = max(1, min(count, len(todo)))
         pace = Pace(orders.limits or run.limits or _NO_LIMITS, most)
         _remember_sent(pace, lines, known(run.reply_tokens))
         work = _Work(
             prepared=prepared,
             folder=folder,
-            todo=iter(todo),
+            left=deque(left),
+            warmth=_remember_kept(run.model.cache, steps, lines),
             read=passage_reader(prepared),
             ask_model=ask_model,
             outcomes=outcomes,
@@ -173,6 +182,19 @@ def _remember_sent(pace: Pace, lines: Iterable[Mapping[str, Any]], reply_tokens:
             pace.remember(line["prompt_tokens"] + reply_tokens, at)
 
 
+def _remember_kept(
+    rules: CacheRules, steps: Iterable[Step], lines: Iterable[Mapping[str, Any]]
+) -> Warmth:
+    """Return what an endpoint's cache may still hold of what earlier processes sent."""
+    warmth = Warmth(rules)
+    by_key = {step.trial.key: step for step in steps}
+    for line in lines:
+        if is_reply(line) and line["trial"] in by_key and line["latency_s"] is not None:
+            began = datetime.fromisoformat(line["started_at"]).timestamp()
+            warmth.remember(by_key[line["trial"]], began + line["latency_s"])
+    return warmth
+
+
 async def _work_together(jobs: list[Any]) -> None:
     """Run workers to their ends: a fault in one does not drop what others have in flight."""
     tasks = [asyncio.ensure_future(job) for job in jobs]
@@ -194,7 +216,8 @@ class _Work:
 
     prepared: Prepared
     folder: Path
-    todo: Iterator[Trial]
+    left: deque[Step]
+    warmth: Warmth
     read: Callable[[Trial], str]
     ask_model: AskModel
     outcomes: Log
@@ -206,21 +229,41 @@ class _Work:
     watch: Watch
     in_flight: int = 0
     settled: asyncio.Event = field(default_factory=asyncio.Event)
+    door: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def ask_on(self) -> None:
         """Ask trial after trial until none is left or the run is to stop."""
         with suppress(Interrupted):
             while not self.stop.event.is_set():
-                trial = next(self.todo, None)
-                if trial is None:
+                step = await self._take()
+                if step is None:
                     return
-                reserved = await self._reserve(trial)
-                self.in_flight += 1
+                replied = False
                 try:
-                    await self._ask(trial, reserved)
+                    reserved = await self._reserve(step.trial)
+                    self.in_flight += 1
+                    try:
+                        replied = await self._ask(step, reserved)
+                    finally:
+                        self.in_flight -= 1
                 finally:
-                    self.in_flight -= 1
+                    self.warmth.end(step, time.time(), replied=replied)
                     self.settled.set()
+
+    async def _take(self) -> Step | None:
+        """Take the next trial in order, once what it would find in the cache is there.
+
+        Raises Interrupted where the run is to stop.
+        """
+        async with self.door:
+            while self.left and not self.warmth.may_go(self.left[0], time.time()):
+                self.settled.clear()
+                await self.stop.sleep(None, self.settled)
+            if not self.left:
+                return None
+            step = self.left.popleft()
+            self.warmth.begin(step, time.time())
+            return step
 
     async def _reserve(self, trial: Trial) -> float:
         """Set a request's worst case aside, once what is in flight leaves room for it.
@@ -233,22 +276,28 @@ class _Work:
         self._check_means(trial)
         return self.purse.reserve(trial)
 
-    async def _ask(self, trial: Trial, reserved: float) -> None:
-        """Ask a trial and keep what comes back; a lost attempt may cost as much as the last."""
-        set_aside = [reserved]
+    async def _ask(self, step: Step, reserved: float) -> bool:
+        """Ask a trial, keep what comes back, and tell whether it was a reply.
+
+        A lost attempt may cost as much as the last.
+        """
+        trial, set_aside = step.trial, [reserved]
         run = self.prepared.run
         reply_tokens = known(run.reply_tokens)
 
         def lost() -> None:
             self._check_means(trial)
             set_aside.append(self.purse.reserve(trial))
+            self.warmth.release(step)  # one that times out again and again must not hold the rest
+            self.settled.set()
 
         def make_body() -> dict[str, Any]:
             # Nothing keeps the messages here once the request is made: a prompt may be
             # megabytes long, and only those in flight are to be in memory (law 9).
             template = choose_template(run.templates, trial.task, trial.language)
             messages = build_messages(trial, template, self.read(trial))
-            return request_body(run.model, messages, run.temperature, reply_tokens)
+            body = request_body(run.model, messages, run.temperature, reply_tokens)
+            return mark_body(body, step, template, run.model.cache)
 
         turn = self.gate.turn(count_billed(trial) + reply_tokens)
         try:
@@ -257,6 +306,7 @@ class _Work:
             self.purse.release(sum(set_aside))
         self.purse.count(trial, asked.result, asked.lost_attempts)
         self._keep(trial, self.counts.judge(trial, asked))
+        return isinstance(asked.result, Reply)
 
     def _check_means(self, trial: Trial) -> None:
         """Raise Interrupted, with the run's stop set, where money or disk can't bear a request."""

@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from needle.counts import VendorCount
 from needle.origins import HaystackNote, Imported
-from needle.tariffs import STRICT, Limits, Price
+from needle.tariffs import STRICT, CacheRules, Limits, Price
 
 Language = Literal["en", "zh"]
 LANGUAGES: tuple[Language, ...] = ("en", "zh")
@@ -93,7 +93,8 @@ class Model:
     where not known. ``source`` and ``as_of`` are theirs. ``extra`` is what else stands in the
     request's body, such as what turns thinking off. ``errors`` are texts by which the vendor
     says a kind of failure. ``estimate_path`` is where it counts a prompt's tokens. ``params``
-    are a self-hosted model's parameters, by which its use of cards is reckoned.
+    are a self-hosted model's parameters, by which its use of cards is reckoned. ``cache`` is how
+    its endpoint keeps the beginnings of prompts.
     """
 
     name: str
@@ -118,6 +119,7 @@ class Model:
     served_as: str | None = None
     source: str = ""
     as_of: str = ""
+    cache: CacheRules = field(default_factory=CacheRules)
 
     @property
     def simulated(self) -> bool:
@@ -273,13 +275,18 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A complete answer of an endpoint. ``response`` never holds the reasoning."""
+    """A complete answer of an endpoint. ``response`` never holds the reasoning.
+
+    ``endpoint_prompt_tokens`` are all of the prompt's, by its own count; of these a cache served
+    ``cached_tokens``, and ``cache_write_tokens`` were written to one.
+    """
 
     response: str
     reasoning: str | None = None
     finish_reason: str | None = None
     endpoint_prompt_tokens: int | None = None
     cached_tokens: int | None = None
+    cache_write_tokens: int | None = None
     completion_tokens: int | None = None
     reasoning_tokens: int | None = None
     served_model: str | None = None

@@ -41,6 +41,7 @@ GROUPS: tuple[tuple[str, frozenset[str]], ...] = (
             "controls",
             "captions",
         }
+        | {"prefixes", "chains", "ordering", "warmth", "breakpoints", "caching"}
         | {"folding", "wordings", "verdicts", "judge", "agreement", "foreign"}
         | {"failures", "outcomes", "completions", "labels", "cleaning"}
         | {"money", "budget", "pace", "estimate"}
@@ -51,6 +52,7 @@ GROUPS: tuple[tuple[str, frozenset[str]], ...] = (
     (
         "edges",
         frozenset({"files", "config", "needlefiles", "models", "prices", "credentials", "corpus"})
+        | {"caches"}
         | {"fetch", "tokens", "endpoint", "store", "tables", "fonts", "heatmaps", "rubrics"}
         | {"results"},
     ),

@@ -25,7 +25,7 @@ from needle.prices import find_price
 from needle.tariffs import Price
 
 TODAY = "2026-11-24"
-LOCAL = {"vllm", "llama.cpp", "ollama"}
+LOCAL = {"sglang", "vllm", "llama.cpp", "ollama"}
 HOSTED = {"moonshot", "openai", "anthropic", "litellm", "google", "deepseek", "qwen", "zhipu"}
 HOSTED |= {"minimax", "stepfun", "baidu", "baichuan", "yi", "spark", "openrouter"}
 

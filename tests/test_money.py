@@ -21,7 +21,7 @@ def test_a_tier_holds_for_all_tokens_of_a_longer_prompt() -> None:
 def test_cached_tokens_cost_their_own_rate() -> None:
     """Tokens that a cache served cost the cached rate; the input's where none is known."""
     assert cost(TIERED, 100_000, 0, cached=60_000) == pytest.approx(0.08 + 0.03)
-    assert choose_rates(Price(3, 5, "CNY"), 10) == (3, 5, 3)
+    assert choose_rates(Price(3, 5, "CNY"), 10) == (3, 5, 3, 3)
 
 
 def test_batches_keep_their_share_in_every_tier() -> None:
