@@ -13,6 +13,7 @@ from needle.tariffs import CacheRules
 from needle.types import Template
 
 Part = dict[str, Any]
+_NAME = 32  # characters of a group's name that tell it from others
 
 
 def part_text(
@@ -48,9 +49,11 @@ def mark_body(
 
     Nothing changes where it wants neither.
     """
-    marked = dict(body)
+    marked, besides = dict(body), dict(rules.besides)
     if rules.key is not None and step.group:
-        marked["extra_body"] = {**body.get("extra_body", {}), rules.key: step.group[:32]}
+        besides[rules.key] = step.group[:_NAME]
+    if besides:
+        marked["extra_body"] = {**body.get("extra_body", {}), **besides}
     if rules.kind == "marked" and step.places:
         index = next(i for i, (_, text) in enumerate(template.messages) if CONTEXT in text)
         messages = list(body["messages"])

@@ -36,6 +36,7 @@ from needle.prepare import (
 from needle.probing import calibrate, fit_from_earlier, is_assumed
 from needle.progress import JudgeProgress, LiveWatch, PlainWatch
 from needle.runner import Ending, Orders, carry_out, count_spent
+from needle.savings import describe_savings
 from needle.scoring import KEYWORD
 from needle.showing import DONE, print_drawn
 from needle.store import OUTCOMES, create_run, find_run, load_run, own_run, read_lines, rewrite_run
@@ -296,11 +297,14 @@ def _finish(folder: Path, ending: Ending, judged: Judged | None = None) -> int:
             if not early:
                 raise
             click.echo(f"note: {error}", err=True)  # why it stopped is what the user must read
-    counts = describe_counts(
-        load_run(folder), settle_states(read_lines(folder / OUTCOMES)).values()
-    )
-    if counts:
-        click.echo(counts, err=True)
+    run = load_run(folder)
+    states = settle_states(read_lines(folder / OUTCOMES)).values()
+    for line in (
+        describe_counts(run, states),
+        describe_savings(states, run.model.price, run.model.cache),
+    ):
+        if line:
+            click.echo(line, err=True)
     left = f"{ending.replies} replies, {ending.failures} failed, {ending.not_run} not run"
     click.echo(f"{folder}: {left}", err=True)
     if early:

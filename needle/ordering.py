@@ -8,24 +8,21 @@ by how the endpoint keeps prompts (tariffs.CacheRules; docs/caches.md), and the 
   those that share most with it first. Each reads again what the next ones will read, so that
   nothing of theirs cools however long the run takes.
 - kept up to marks, or once two prompts were seen to share it: those that share least go first,
-  and each kept beginning grows out of the one before (chains.py).
+  and each kept beginning grows out of the one before, in several lanes (chains.py).
 - not known: length by length, the short ones first, each length as above. What cuts prompts
   without saying so is told by its counts of shorter ones (truncation.py), and these must come
   first; the beginnings are the same, and grow with the length.
 - not kept: as planned.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby, zip_longest
 
-from needle.chains import Step, chain, choose_first
-from needle.prefixes import Group, count_billed, group_trials, share, sort_ascending
+from needle.chains import Step, chain, choose_first, serve
+from needle.prefixes import Group, group_trials, share, sort_ascending
 from needle.tariffs import CacheRules
 from needle.types import Language, Template, Trial
-
-_LANE = 4  # requests at once that the trials of one chain keep busy
 
 
 def arrange(
@@ -42,19 +39,23 @@ def arrange(
         return tuple(Step(trial) for trial in trials)
     groups, bare = group_trials(trials, templates)
     chained = rules.kind == "marked" or rules.on_third
-    send = chain if chained else _fan_out_rows if rules.kind == "unknown" else fan_out
+    beside_each_other = max(1, min(len(groups), concurrency))
+    lanes = -(-concurrency // beside_each_other)
     lines = []
     for group in groups:
         of = {(trial.replicate, trial.language) for trial in group.trials}
         beside = [trial for trial in bare if (trial.replicate, trial.language) in of]
         bare = [trial for trial in bare if (trial.replicate, trial.language) not in of]
-        lines.append([*map(Step, beside), *send(group, rules)])
+        line = chain(group, rules, lanes) if chained else _send_out(group, rules)
+        lines.append([*map(Step, beside), *line])
     lines += [[Step(trial)] for trial in bare]
-    if rules.apart:
-        return tuple(_interleave(lines, concurrency))
-    if chained:
-        return tuple(_interleave(lines, round(concurrency / _LANE)))
+    if rules.apart or chained:
+        return tuple(_interleave(lines, beside_each_other))
     return tuple(_send_ahead([step for line in lines for step in line], 2 * concurrency))
+
+
+def _send_out(group: Group, rules: CacheRules) -> list[Step]:
+    return _fan_out_rows(group, rules) if rules.kind == "unknown" else fan_out(group, rules)
 
 
 def fan_out(group: Group, rules: CacheRules) -> list[Step]:
@@ -96,13 +97,6 @@ def _fan_out_rows(group: Group, rules: CacheRules) -> list[Step]:
     return steps
 
 
-def serve(group: Group, trial: Trial, place: int, rules: CacheRules) -> float:
-    """Return the tokens of a prompt that are served where all before a place is kept."""
-    tokens = min(group.before(place), count_billed(trial) - 1)
-    served = math.floor(tokens / rules.step) * rules.step
-    return float(served) if served >= max(rules.minimum, 1) else 0.0
-
-
 def _send_ahead(steps: Sequence[Step], ahead: int) -> list[Step]:
     """Put each trial that others wait for so far ahead that it is answered when their turn comes.
 
@@ -120,13 +114,12 @@ def _send_ahead(steps: Sequence[Step], ahead: int) -> list[Step]:
     return arranged
 
 
-def _interleave(lines: Sequence[list[Step]], lanes: int) -> list[Step]:
+def _interleave(lines: Sequence[list[Step]], at_once: int) -> list[Step]:
     """Send so many groups side by side, a trial of each in turn."""
-    lanes = max(1, lanes)
     return [
         step
-        for begin in range(0, len(lines), lanes)
-        for row in zip_longest(*lines[begin : begin + lanes])
+        for begin in range(0, len(lines), at_once)
+        for row in zip_longest(*lines[begin : begin + at_once])
         for step in row
         if step is not None
     ]

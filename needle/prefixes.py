@@ -115,11 +115,12 @@ def _turn(trial: Trial) -> tuple[tuple[tuple[int, str], ...], str]:
     return (*map(_at, trial.places), (trial.cut, "")), trial.key
 
 
-def count_shared(group: Group) -> float:
-    """Return the tokens of a group's prompts that an ideal prefix cache serves, in any order.
+def count_shared(group: Group) -> list[tuple[Trial, float]]:
+    """Return a group's trials with the tokens that an ideal prefix cache serves of each.
 
     It keeps every token of every prompt for ever, from the moment that it is sent. Whatever the
-    order, it reads each beginning that prompts share once.
+    order, it reads each beginning that prompts share once: their sum is the same.
     """
     order = sort_ascending(group.trials)
-    return sum(map(group.before, starmap(share, pairwise(order))))
+    shared = map(group.before, starmap(share, pairwise(order)))
+    return list(zip(order, (0.0, *shared), strict=True))

@@ -5,10 +5,9 @@ A run may be stopped at any instant and goes on where it was.
 
 import asyncio
 import time
-from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import closing, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
@@ -28,6 +27,7 @@ from needle.prefixes import count_billed
 from needle.prepare import Prepared
 from needle.prompts import build_messages, choose_template
 from needle.scoring import score_outcome
+from needle.sending import Sending, remember_kept
 from needle.stopping import Stop, catch_signals
 from needle.store import (
     OUTCOMES,
@@ -38,7 +38,7 @@ from needle.store import (
     read_scores,
     score_line,
 )
-from needle.tariffs import CacheRules, Limits
+from needle.tariffs import Limits
 from needle.truncation import PromptCounts, remember_lines
 from needle.types import Asked, Failure, Language, Reply, Score, Trial
 from needle.warmth import Warmth
@@ -117,6 +117,7 @@ async def _carry_out(
         scored = _score_stored(prepared, states, folder, scores)
         purse = count_spent(prepared, orders.budget, lines)
         stop = Stop()
+        warmth = remember_kept(Warmth(run.model.cache), steps, lines)
         client = open_client(run.model, key, known(run.timeout_s))
 
         async def ask_model(make_body: MakeBody, turn: Turn, lost: Callable[[], None]) -> Asked:
@@ -139,8 +140,7 @@ async def _carry_out(
         work = _Work(
             prepared=prepared,
             folder=folder,
-            left=deque(left),
-            warmth=_remember_kept(run.model.cache, steps, lines),
+            sending=Sending(left, warmth, stop, purse.allows),
             read=passage_reader(prepared),
             ask_model=ask_model,
             outcomes=outcomes,
@@ -156,6 +156,8 @@ async def _carry_out(
                 await _work_together([work.ask_on() for _ in range(most)])
         finally:
             await client.close()
+        if work.sending.unmet and orders.budget is not None:
+            stop.because(_used_up(orders.budget))
         return _conclude(plan.trials, folder, stop, purse)
 
 
@@ -182,19 +184,6 @@ def _remember_sent(pace: Pace, lines: Iterable[Mapping[str, Any]], reply_tokens:
             pace.remember(line["prompt_tokens"] + reply_tokens, at)
 
 
-def _remember_kept(
-    rules: CacheRules, steps: Iterable[Step], lines: Iterable[Mapping[str, Any]]
-) -> Warmth:
-    """Return what an endpoint's cache may still hold of what earlier processes sent."""
-    warmth = Warmth(rules)
-    by_key = {step.trial.key: step for step in steps}
-    for line in lines:
-        if is_reply(line) and line["trial"] in by_key and line["latency_s"] is not None:
-            began = datetime.fromisoformat(line["started_at"]).timestamp()
-            warmth.remember(by_key[line["trial"]], began + line["latency_s"])
-    return warmth
-
-
 async def _work_together(jobs: list[Any]) -> None:
     """Run workers to their ends: a fault in one does not drop what others have in flight."""
     tasks = [asyncio.ensure_future(job) for job in jobs]
@@ -216,8 +205,7 @@ class _Work:
 
     prepared: Prepared
     folder: Path
-    left: deque[Step]
-    warmth: Warmth
+    sending: Sending
     read: Callable[[Trial], str]
     ask_model: AskModel
     outcomes: Log
@@ -228,51 +216,37 @@ class _Work:
     stop: Stop
     watch: Watch
     in_flight: int = 0
-    settled: asyncio.Event = field(default_factory=asyncio.Event)
-    door: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def ask_on(self) -> None:
         """Ask trial after trial until none is left or the run is to stop."""
         with suppress(Interrupted):
             while not self.stop.event.is_set():
-                step = await self._take()
+                step = await self.sending.take()
                 if step is None:
                     return
+                reserved = await self._reserve(step.trial)
+                if reserved is None:
+                    self.sending.put_aside(step)
+                    continue
                 replied = False
+                self.in_flight += 1
                 try:
-                    reserved = await self._reserve(step.trial)
-                    self.in_flight += 1
-                    try:
-                        replied = await self._ask(step, reserved)
-                    finally:
-                        self.in_flight -= 1
+                    replied = await self._ask(step, reserved)
                 finally:
-                    self.warmth.end(step, time.time(), replied=replied)
-                    self.settled.set()
+                    self.in_flight -= 1
+                    self.sending.end(step, replied=replied)
 
-    async def _take(self) -> Step | None:
-        """Take the next trial in order, once what it would find in the cache is there.
-
-        Raises Interrupted where the run is to stop.
-        """
-        async with self.door:
-            while self.left and not self.warmth.may_go(self.left[0], time.time()):
-                self.settled.clear()
-                await self.stop.sleep(None, self.settled)
-            if not self.left:
-                return None
-            step = self.left.popleft()
-            self.warmth.begin(step, time.time())
-            return step
-
-    async def _reserve(self, trial: Trial) -> float:
+    async def _reserve(self, trial: Trial) -> float | None:
         """Set a request's worst case aside, once what is in flight leaves room for it.
 
-        Raises Interrupted where the run is to stop for want of money, or of room on the disk.
+        Returns None where the budget has none even so. Raises Interrupted where the run is to
+        stop, for want of room on the disk among others.
         """
-        while self.in_flight and not self.purse.allows(trial):
-            self.settled.clear()
-            await self.stop.sleep(None, self.settled)
+        while not self.purse.allows(trial):
+            if not self.in_flight:
+                return None
+            self.sending.settled.clear()
+            await self.stop.sleep(None, self.sending.settled)
         self._check_means(trial)
         return self.purse.reserve(trial)
 
@@ -288,8 +262,7 @@ class _Work:
         def lost() -> None:
             self._check_means(trial)
             set_aside.append(self.purse.reserve(trial))
-            self.warmth.release(step)  # one that times out again and again must not hold the rest
-            self.settled.set()
+            self.sending.release(step)  # one that times out again and again must hold no other
 
         def make_body() -> dict[str, Any]:
             # Nothing keeps the messages here once the request is made: a prompt may be
@@ -312,7 +285,7 @@ class _Work:
         """Raise Interrupted, with the run's stop set, where money or disk can't bear a request."""
         budget = self.purse.budget
         if budget is not None and not self.purse.allows(trial):
-            self.stop.because(Stopped(f"the budget of {budget} is used up (--budget)"))
+            self.stop.because(_used_up(budget))
             raise Interrupted
         if not has_room(self.folder, self.in_flight):
             self.stop.because(
@@ -338,6 +311,10 @@ class _Work:
         failure = asked.result if isinstance(asked.result, Failure) else None
         self.stop.look_at(failure, trial.model)
         self.watch.show(trial, asked, scores[0], line["cost"])
+
+
+def _used_up(budget: Budget) -> Stopped:
+    return Stopped(f"the budget of {budget} is used up (--budget)")
 
 
 def passage_reader(prepared: Prepared) -> Callable[[Trial], str]:

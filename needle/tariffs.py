@@ -77,8 +77,10 @@ class CacheRules:
     ``mark`` is what a part of a message carries to set a mark, ``marks`` how many of a request's
     marks are written. ``lookback`` is how many parts are searched back from a mark, itself
     included, for what was written before. With ``whole`` a request that is not told otherwise is
-    written to its very end. ``write_rate`` is what a written token costs, in input tokens. ``key``
-    is the field of a request that sends those of the same beginning to the same machine.
+    written to its very end; ``besides`` is what tells it otherwise. ``write_rate`` is what a
+    written token costs, in input tokens. ``key`` is the field of a request that sends those of
+    the same beginning to the same machine.
+
     ``name`` is set where the built-in endpoint plays them: whose rules they are.
     """
 
@@ -93,6 +95,7 @@ class CacheRules:
     lookback: int = 1
     whole: bool = False
     write_rate: float = 1.0
+    besides: dict[str, Any] = field(default_factory=dict)
     key: str | None = None
     name: str = ""
 

@@ -27,7 +27,8 @@ class Warmth:
 
     def is_warm(self, entry: Entry, now: float) -> bool:
         """Tell whether a beginning is in the cache."""
-        return now - self._used.get(entry, -math.inf) <= self._lifetime_s
+        used = self._used.get(entry)
+        return used is not None and now - used <= self._lifetime_s
 
     def may_go(self, step: Step, now: float) -> bool:
         """Tell whether a trial need not wait for another one's reply.

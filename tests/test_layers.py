@@ -41,7 +41,7 @@ GROUPS: tuple[tuple[str, frozenset[str]], ...] = (
             "controls",
             "captions",
         }
-        | {"prefixes", "chains", "ordering", "warmth", "breakpoints", "caching"}
+        | {"prefixes", "chains", "ordering", "warmth", "breakpoints", "caching", "savings"}
         | {"folding", "wordings", "verdicts", "judge", "agreement", "foreign"}
         | {"failures", "outcomes", "completions", "labels", "cleaning"}
         | {"money", "budget", "pace", "estimate"}
@@ -58,7 +58,9 @@ GROUPS: tuple[tuple[str, frozenset[str]], ...] = (
     ),
     (
         "runs",
-        frozenset({"prepare", "probing", "stopping", "gate", "runner", "progress", "summary"})
+        frozenset(
+            {"prepare", "probing", "stopping", "gate", "sending", "runner", "progress", "summary"}
+        )
         | {"evidence", "drawing", "judging", "marking", "importing", "replies", "simulator"},
     ),
     (
