@@ -77,6 +77,9 @@ def measure(
     for end in range(step, len(ids) + 1, step):
         hashed.update(ids[end - step : end].tobytes())
         beginnings.append(Beginning(hashed.copy().digest(), end))
+    if rules.on_third and (rest := len(ids) % step):  # a prompt's own end is kept as it is
+        hashed.update(ids[-rest:].tobytes())
+        beginnings.append(Beginning(hashed.digest(), len(ids)))
     return Prompt(len(ids) + TOKENS_A_REQUEST, tuple(beginnings), told)
 
 
@@ -169,7 +172,7 @@ class PromptCache:
         """Return which of a prompt's parts are marked; the last one is, unless it is told not."""
         marks = [index for index, part in enumerate(prompt.beginnings) if part.marked]
         last = len(prompt.beginnings) - 1
-        if self.rules.whole and not prompt.told and last not in marks:
+        if self.rules.whole and not prompt.told and last >= 0 and last not in marks:
             marks.append(last)
         return marks
 

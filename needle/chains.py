@@ -193,7 +193,7 @@ class _Shared:
         found = [entry for entry in kept if entry[1] <= seen]
         read = group.before(found[-1][1]) if found else 0.0
         tokens = group.before(seen)
-        grows = tokens >= self.rules.minimum and tokens - read >= max(self.rules.step, _GROWTH)
+        grows = tokens >= self.rules.minimum and tokens - read >= self.rules.step
         new = [(trial.key, seen)] if grows else []
         step = Step(
             trial=trial,

@@ -47,7 +47,7 @@ def group_trials(
 ) -> tuple[list[Group], list[Trial]]:
     """Return the groups of trials whose prompts begin alike, and the trials without any text.
 
-    Groups are in the order of their first trials.
+    Groups are in the order of their replicates and texts, whatever that of the trials.
     """
     named: dict[str, list[Trial]] = {}
     bare = []
@@ -56,7 +56,12 @@ def group_trials(
             named.setdefault(_name(trial, templates), []).append(trial)
         else:
             bare.append(trial)
-    return [_make_group(name, members) for name, members in named.items()], bare
+    order = sorted(named, key=lambda name: (_number(named[name][0]), name))
+    return [_make_group(name, named[name]) for name in order], bare
+
+
+def _number(trial: Trial) -> tuple[int, str, str]:
+    return trial.replicate, trial.text_language, trial.language
 
 
 def _name(trial: Trial, templates: Mapping[Language, Template]) -> str:
