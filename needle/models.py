@@ -198,11 +198,11 @@ def _sign(data: Mapping[str, Any], path: str) -> dict[str, Any]:
 
 
 def _lay_over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """Lay a mapping over another one, and the mappings within it likewise; a price is whole."""
+    """Lay a mapping over another one, and those within it likewise; prices and caches are whole."""
     merged = dict(below)
     for key, value in above.items():
         under = merged.get(key)
-        if key != "price" and isinstance(value, dict) and isinstance(under, dict):
+        if key not in ("price", "cache") and isinstance(value, dict) and isinstance(under, dict):
             merged[key] = _lay_over(under, value)
         else:
             merged[key] = value
