@@ -2,6 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
+DRIVER := .venv/ready-real
 PIP := -m pip install --quiet --disable-pip-version-check
 
 # What needs real parts has an environment of its own for each of them.
@@ -19,7 +20,7 @@ test: $(READY) lint
 	@echo "left out, for make test-real: $(wildcard tests/real/test_*.py)"
 
 # Each file's tests share their server, and run in one process.
-test-real: real-packages $(READY) $(PROXY)/ready $(LLAMA)/ready
+test-real: real-packages $(DRIVER) $(PROXY)/ready $(LLAMA)/ready
 	$(BIN)/python -m pytest -n 2 --dist loadfile -q tests/real
 
 # LiteLLM's proxy in front of Anthropic, on loopback, until Ctrl-C (docs/proxy.md).
@@ -53,6 +54,11 @@ $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/python $(PIP) -c constraints.txt -e '.[dev]'
 	@touch $(READY)
+
+# What drives Debian's Chromium, beside all that the other tests need.
+$(DRIVER): $(READY)
+	$(BIN)/python $(PIP) -c constraints.txt -e '.[dev,real]'
+	@touch $@
 
 $(PROXY)/ready: configs/proxy/constraints.txt
 	$(PYTHON) -m venv --clear $(PROXY)

@@ -115,27 +115,30 @@ class Purse:
         self._longest_reply: float = reply_tokens
         self._ratios: dict[Language, float] = {}
 
-    def worst(self, trial: Sized) -> float:
-        """Return the most that one request for a trial can cost."""
-        return self.worst_of(trial.text_language, trial.prompt_tokens)
+    def worst(self, trial: Sized, in_batch: bool = False) -> float:
+        """Return the most that one request for a trial can cost, live or in a batch."""
+        return self.worst_of(trial.text_language, trial.prompt_tokens, in_batch)
 
-    def worst_of(self, language: Language, tokens: int) -> float:
+    def worst_of(self, language: Language, tokens: int, in_batch: bool = False) -> float:
         """Return the most that a request of so many tokens, by our count, can cost."""
         known = self._ratios.get(language)
         ratio = known * _SAFETY if known else _WORST_RATIO[language]
-        if self._counts_tokens() or self.price is None:
-            return tokens * ratio + self._longest_reply
-        return worst_cost(self.price, tokens * ratio, self._longest_reply)
+        return self._value(tokens * ratio, self._longest_reply, in_batch)
 
     def pay(self, prompt: int, reply: int) -> None:
         """Count what requests that are no trials have taken, by the endpoint's own count."""
-        if self._counts_tokens() or self.price is None:
-            self.spent += prompt + reply
-        else:
-            self.spent += worst_cost(self.price, prompt, reply)
+        self.spent += self._value(prompt, reply)
 
     def _counts_tokens(self) -> bool:
         return self.budget is None or self.budget.of == TOKENS
+
+    def _value(self, prompt: float, reply: float, in_batch: bool = False) -> float:
+        """Return the most that a request of so many tokens can cost."""
+        if self._counts_tokens() or self.price is None:
+            return prompt + reply
+        if in_batch:
+            return cost(self.price, prompt, reply, batch=True)
+        return worst_cost(self.price, prompt, reply)
 
     def allows(self, trial: Sized) -> bool:
         """Tell whether a request can be sent with the budget kept whatever comes back."""
@@ -153,7 +156,13 @@ class Purse:
         """Take back what was set aside."""
         self.set_aside -= reserved
 
-    def count(self, trial: Sized, result: Reply | Failure, lost_attempts: int) -> None:
+    def count(
+        self,
+        trial: Sized,
+        result: Reply | Failure,
+        lost_attempts: int,
+        in_batch: bool = False,
+    ) -> None:
         """Count what an outcome has spent; attempts without an answer at their worst case."""
         self.spent += self.worst(trial) * lost_attempts
         reply = result.reply if isinstance(result, Failure) else result
@@ -172,4 +181,4 @@ class Purse:
         cached, written = reply.cached_tokens or 0, reply.cache_write_tokens
         if written is None:  # what may have been written is taken to have been
             written = prompt if self.price.write is not None else 0
-        self.spent += cost(self.price, prompt, said, cached, written=written)
+        self.spent += cost(self.price, prompt, said, cached, in_batch, written)

@@ -1,5 +1,6 @@
-"""What a figure says of its task, its base score and its controls, in English and Chinese. Pure."""
+"""What a figure says of its task, controls and weak region, in English and Chinese. Pure."""
 
+from needle.claims import WeakRegion
 from needle.figures import Heatmap
 from needle.tasks import FAMILIES, text_language
 from needle.types import Language
@@ -65,6 +66,33 @@ def name_task(heatmap: Heatmap, language: Language) -> tuple[str, ...]:
     return (f"{label}{heatmap.task}{several.get(option or '', '')}",)
 
 
+def subtitle_layout(heatmap: Heatmap, language: Language) -> str:
+    """Name the shared layout at the end of a subtitle's places; the classic one goes unsaid."""
+    if heatmap.layout != "shared":
+        return ""
+    return "（各深度共用一份上下文）" if language == "zh" else " (Shared Contexts)"
+
+
+def name_layout(heatmap: Heatmap, language: Language) -> tuple[str, ...]:
+    """Say in a footer how many needles stand in each shared context."""
+    if heatmap.layout != "shared":
+        return ()
+    number = len(heatmap.grid.depths)
+    if language == "zh":
+        return (f"共用上下文：每份文本里有 {number} 根针，逐一提问",)
+    noun = "needle" if number == 1 else "needles"
+    return (f"shared contexts: {number} {noun} in each, one question a request",)
+
+
+def describe_one(heatmap: Heatmap, language: Language) -> str:
+    """Say of a single replicate what little it is: one draw, in one place of the text."""
+    if heatmap.layout == "shared":
+        english, chinese = "one set of needles in one place of the text", "仅一组针、一处文本"
+    else:
+        english, chinese = "one needle in one place of the text", "仅一个事实、一处文本"
+    return f"1 组样本（{chinese}）" if language == "zh" else f"1 replicate ({english})"
+
+
 def describe_base(heatmap: Heatmap, language: Language) -> tuple[str, ...]:
     """Give the base score, where there is one, with the lengths that it is the mean of."""
     if heatmap.base is None:
@@ -105,3 +133,22 @@ def warn_known(heatmap: Heatmap, language: Language) -> str | None:
     if language == "zh":
         return f"不看文本也知道答案：{asked} 条回答中有 {known} 条答出了全部或部分事实"
     return f"known without the text: {known} of {asked} replies give the answer, or a part of it"
+
+
+def describe_weak(weak: WeakRegion, language: Language) -> str:
+    """Say what the dashed line is around, how it was found, and what recall is on either side."""
+    p = write_p(weak.p_value)
+    if language == "zh":
+        return (
+            f"虚线框：由数据找出的薄弱区，框内召回率 {weak.inside:.1%}，框外 {weak.outside:.1%}"
+            f"（扫描检验 {p}）"
+        )
+    return (
+        f"dashed: weak region, found from the data; recall {weak.inside:.1%} inside, "
+        f"{weak.outside:.1%} outside (scan test, {p})"
+    )
+
+
+def write_p(value: float) -> str:
+    """Write a p-value as papers do: three decimals, and less than 0.001 as just that."""
+    return "p < 0.001" if value < 0.001 else f"p = {value:.3f}"  # noqa: PLR2004

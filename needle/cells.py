@@ -129,6 +129,7 @@ def make_heatmap(
         judge=run.judge.name if run.judge and scorer == "judge" else None,
         imported=run.imported,
         vendor_count=run.ratio is not None,
+        layout=run.layout,
     )
 
 

@@ -5,7 +5,8 @@ from typing import Any
 
 import click
 
-from needle.options import no_keys, scorer_options
+from needle.errors import UsageError
+from needle.options import figure_options, no_keys, scorer_options
 
 
 @click.command()
@@ -32,11 +33,70 @@ def score(run: Path, **options: Any) -> int:
 @click.option(
     "--scorer", help="Whose scores: keyword, exact, judge, published (default the run's)."
 )
-def heatmap(runs: tuple[Path, ...], labels: str | None, scorer: str | None) -> int:
-    """Draw a run's heatmaps, PNG and SVG, into its folder."""
+@click.option(
+    "--style",
+    type=click.Choice(["published", "paper"]),
+    default="published",
+    help="published (default): PNG and SVG with a title; paper: a column's PDF, caption apart.",
+)
+@figure_options
+def heatmap(runs: tuple[Path, ...], **options: Any) -> int:
+    """Draw a run's heatmaps into its folder."""
     from needle.showing import draw_again
 
-    return draw_again(runs, labels, scorer)
+    return draw_again(runs, **options)
+
+
+@click.command()
+@click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path),
+    help="The file to write (default report.html in the run's folder).",
+)
+@click.option("--labels", type=click.Choice(["en", "zh"]), help="The language that it opens in.")
+@click.option(
+    "--palette",
+    type=click.Choice(["published", "safe"]),
+    default="published",
+    help="The colours that it opens in: published, or safe for colour-blind readers.",
+)
+@click.option(
+    "--scorer", help="Whose scores: keyword, exact, judge, published (default the run's)."
+)
+@click.option("--task", help="Only these tasks, separated by commas (default all).")
+def report(runs: tuple[Path, ...], **options: Any) -> int:
+    """Make one self-contained page of runs: heatmaps, statistics, and every trial."""
+    from needle.reporting import make_report
+
+    return make_report(runs, **options)
+
+
+@click.command()
+@click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--labels", type=click.Choice(["en", "zh"]), help="The language of what is said.")
+@click.option("--scorer", help="Whose scores (default each run's primary one).")
+@click.option("--side-by-side", is_flag=True, help="Show runs that may not be compared, untested.")
+@click.option("--json", "as_json", is_flag=True, help="All numbers as JSON, and no figures.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    help="The figures' folder (default comparison-<digest>, beside the first run).",
+)
+@figure_options
+@click.option("--title", help="Another title of the sheet.")
+@click.option(
+    "--placeholder",
+    "placeholders",
+    multiple=True,
+    help="A column that waits for a run: 'NAME: what to say in its place'.",
+)
+def compare(runs: tuple[Path, ...], scorer: str | None, **options: Any) -> int:
+    """Compare runs: recall, effective length, cost, and what differs beyond chance."""
+    from needle.versus import Wanted, compare_folders
+
+    how = {name: options.pop(name) for name in ("side_by_side", "as_json")}
+    return compare_folders(runs, scorer, Wanted(**options), **how)
 
 
 @click.command()
@@ -50,6 +110,31 @@ def table(run: Path, form: str, output: Path | None) -> int:
     from needle.showing import print_table
 
     return print_table(run, form, output)
+
+
+@click.command()
+@click.argument("runs", nargs=-1, type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), help="The folder to be made.")
+@click.option("--scorer", help="Whose scores (default each run's primary one).")
+@click.option(
+    "--palette",
+    type=click.Choice(["published", "safe"]),
+    default="published",
+    help="The colours; safe ones are told apart by every kind of vision.",
+)
+@click.option("--dpi", type=int, help="Dots per inch of the PNG files (default 160).")
+@click.option(
+    "--check", type=click.Path(path_type=Path), help="Hold a publication against its manifest."
+)
+def publish(runs: tuple[Path, ...], check: Path | None, **options: Any) -> int:
+    """Make a folder of runs' figures, tables, statistics and configuration, to be put anywhere."""
+    from needle.publishing import check_publication, publish_runs
+
+    if check is None:
+        return publish_runs(runs, **options)
+    if runs or options["out"] or options["scorer"]:
+        raise UsageError("--check takes one folder and nothing else: needle publish --check DIR")
+    return check_publication(check)
 
 
 @click.command("import")

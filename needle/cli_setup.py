@@ -86,6 +86,13 @@ def check(files: tuple[Path, ...], **options: Any) -> int:
 @click.option(
     "--cache", default="none", help="A prompt cache by a vendor's rules (docs/simulator.md)."
 )
+@click.option(
+    "--as",
+    "names",
+    multiple=True,
+    metavar="NAME=MODEL",
+    help="Answer as NAME by a simulated model too, such as gpt-4-turbo=sim/window.",
+)
 @click.option("--with-parent", is_flag=True, hidden=True)
 def simulate(
     port: int,
@@ -96,10 +103,13 @@ def simulate(
     latency: float,
     cache: str,
     with_parent: bool,
+    names: tuple[str, ...],
 ) -> int:
     """Serve the simulated models on loopback, with faults if you like, until Ctrl-C."""
     from needle.faults import parse_faults
+    from needle.replies import read_names
     from needle.simulator import serve
 
-    serve(port, seed, window, parse_faults(faults), key, with_parent, latency, cache)
+    known = read_names(names)
+    serve(port, seed, window, parse_faults(faults), key, with_parent, latency, cache, known)
     return 0

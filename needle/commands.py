@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from needle.batches import find_waiting
 from needle.budget import Budget, Rates, convert, parse_budget, parse_rates
 from needle.config import Card, Recipe, read_recipe
 from needle.credentials import find_key
@@ -24,7 +25,7 @@ from needle.marking import (
     score_stored,
 )
 from needle.models import find_model
-from needle.outcomes import is_settled, settle_states
+from needle.outcomes import find_todo, settle_states
 from needle.prepare import (
     Prepared,
     choose_limits,
@@ -35,11 +36,20 @@ from needle.prepare import (
 )
 from needle.probing import calibrate, fit_from_earlier, is_assumed
 from needle.progress import JudgeProgress, LiveWatch, PlainWatch
-from needle.runner import Ending, Orders, carry_out, count_spent
+from needle.runner import Ending, Orders, carry_out, conclude, count_spent
 from needle.savings import describe_savings
 from needle.scoring import KEYWORD
 from needle.showing import DONE, print_drawn
-from needle.store import OUTCOMES, create_run, find_run, load_run, own_run, read_lines, rewrite_run
+from needle.store import (
+    OUTCOMES,
+    create_run,
+    find_run,
+    load_run,
+    own_run,
+    read_batches,
+    read_lines,
+    rewrite_run,
+)
 from needle.summary import describe_counts, describe_fit, describe_plan
 from needle.types import Model, Run
 
@@ -67,6 +77,21 @@ def run_models(
     yes: bool,
 ) -> int:
     """Carry out a run for each model; return the exit status."""
+    status, _ = make_runs(config, said, out, budget, rate, again, faults, yes)
+    return status
+
+
+def make_runs(
+    config: Path | None,
+    said: Mapping[str, Any],
+    out: Path,
+    budget: str | None,
+    rate: tuple[str, ...],
+    again: bool,
+    faults: str | None,
+    yes: bool,
+) -> tuple[int, list[tuple[Path, Ending]]]:
+    """Carry out a run for each model; return the exit status, and each folder with its ending."""
     recipe, ready = prepare_models(config, said)
     if not again:
         ready = [fit_from_earlier(prepared, out) for prepared in ready]
@@ -80,11 +105,13 @@ def run_models(
         _ask_leave(to_pay, recipe.card)
         ready = [replace(prepared, notes=()) for prepared in ready]  # they are said
     status, left = DONE, whole
+    everything: list[tuple[Path, Ending]] = []
     for prepared, folder in zip(ready, found, strict=True):
         model = prepared.run.model
         cap = convert(left, model.price, rates, model.name) if left is not None else None
         orders = Orders(cap, limits=prepared.run.limits, concurrency=prepared.run.concurrency)
         made, ending = _run_one(prepared, folder, out, orders, again, faults)
+        everything.append((made, ending))
         left = _spend(left, cap, ending.spent)  # one budget is for all of them together
         judged = None
         if _is_whole(ending):
@@ -92,11 +119,11 @@ def run_models(
             cap = convert(left, judge.price, rates, judge.name) if judge and left else None
             judged = _judge(made, prepared.run, cap)
             left = _spend(left, cap, judged.spent if judged else 0.0)
-        ended = _finish(made, ending, judged)
+        ended = finish(made, ending, judged)
         status = max(status, ended)
         if ended in (STOPPED, INTERRUPTED):
             break
-    return status
+    return status, everything
 
 
 def _check_askable(run: Run, whole: Budget | None, rates: Rates, faults: str | None) -> None:
@@ -121,7 +148,8 @@ def _spend(left: Budget | None, cap: Budget | None, spent: float) -> Budget | No
 
 def _is_whole(ending: Ending) -> bool:
     """Tell whether a run has come to its end, so that its replies can be judged."""
-    return ending.stopped is None and not ending.interrupted and bool(ending.replies)
+    early = ending.interrupted or ending.stopped is not None
+    return bool(ending.replies) and not (early or ending.waiting)
 
 
 def _judge(folder: Path, asked: Run, cap: Budget | None) -> Judged | None:
@@ -153,8 +181,12 @@ def _to_pay(prepared: Prepared, folder: Path | None) -> bool:
 
 
 def _left(prepared: Prepared, folder: Path | None) -> int:
-    states = settle_states(read_lines(folder / OUTCOMES)) if folder else {}
-    return sum(not is_settled(states.get(trial.key)) for trial in prepared.plan.trials)
+    """Count the trials that are to be asked; those that wait in open batches are not."""
+    if folder is None:
+        return len(prepared.plan.trials)
+    states = settle_states(read_lines(folder / OUTCOMES))
+    waiting = find_waiting(read_batches(folder).values())
+    return len(find_todo(prepared.plan.trials, states, waiting))
 
 
 def _ask_leave(to_pay: list[Prepared], card: Card | None) -> None:
@@ -189,8 +221,10 @@ def _run_one(
 ) -> tuple[Path, Ending]:
     """Carry out one model's run; return its folder and how it ended."""
     if folder is not None and not _left(prepared, folder):
-        click.echo(f"{folder} is finished; --again would pay for it anew", err=True)
-        return folder, _settled_ending(prepared, folder, orders)
+        ending = _settled_ending(prepared, folder, orders)
+        if not ending.waiting:
+            click.echo(f"{folder} is finished; --again would pay for it anew", err=True)
+        return folder, ending
     if folder is None:
         if is_assumed(prepared.run):
             prepared = _ask_ratio(prepared, orders, faults)
@@ -203,17 +237,9 @@ def _run_one(
 
 
 def _settled_ending(prepared: Prepared, folder: Path, orders: Orders) -> Ending:
-    lines = list(read_lines(folder / OUTCOMES))
-    states = settle_states(lines)
-    failures = sum(states[trial.key].get("failure") is not None for trial in prepared.plan.trials)
-    return Ending(
-        replies=len(prepared.plan.trials) - failures,
-        failures=failures,
-        not_run=0,
-        stopped=None,
-        interrupted=False,
-        spent=count_spent(prepared, orders.budget, lines).spent,
-    )
+    waiting = find_waiting(read_batches(folder).values())
+    spent = count_spent(prepared, orders.budget, read_lines(folder / OUTCOMES)).spent
+    return conclude(prepared.plan.trials, folder, waiting, spent)
 
 
 def resume_run(
@@ -223,6 +249,7 @@ def resume_run(
     budget: str | None,
     rate: tuple[str, ...],
     failed: bool,
+    batched: bool,
     base_url: str | None,
 ) -> int:
     """Go on with a run folder; return the exit status. ``said`` may hold other limits."""
@@ -238,11 +265,11 @@ def resume_run(
             moved = find_model(run.model.name, base_url, run.model.window)
             run_there = replace(run, model=replace(run.model, base_url=moved.base_url))
             prepared = replace(prepared, run=run_there)
-        ending = _carry_out(prepared, folder, Orders(cap, concurrency, limits, failed))
+        ending = _carry_out(prepared, folder, Orders(cap, concurrency, limits, failed, batched))
     left = _spend(left, cap, ending.spent)
     judge = run.judge
     cap = convert(left, judge.price, rates, judge.name) if judge and left else None
-    return _finish(folder, ending, _judge(folder, run, cap) if _is_whole(ending) else None)
+    return finish(folder, ending, _judge(folder, run, cap) if _is_whole(ending) else None)
 
 
 def _carry_out(
@@ -287,7 +314,7 @@ def reachable(model: Model, seed: int, faults: str | None) -> Iterator[str]:
         yield base_url
 
 
-def _finish(folder: Path, ending: Ending, judged: Judged | None = None) -> int:
+def finish(folder: Path, ending: Ending, judged: Judged | None = None) -> int:
     """Draw what there is, say how it ended, and return the exit status."""
     early = ending.interrupted or ending.stopped is not None
     if ending.replies or ending.failures:
@@ -306,12 +333,16 @@ def _finish(folder: Path, ending: Ending, judged: Judged | None = None) -> int:
         if line:
             click.echo(line, err=True)
     left = f"{ending.replies} replies, {ending.failures} failed, {ending.not_run} not run"
-    click.echo(f"{folder}: {left}", err=True)
+    waits = f", {ending.waiting} in open batches" if ending.waiting else ""
+    click.echo(f"{folder}: {left}{waits}", err=True)
     if early:
         why = f"{' '.join(str(ending.stopped).split())}; " if ending.stopped else ""
         click.echo(f"needle: {why}go on with: needle resume {folder}", err=True)
         return INTERRUPTED if ending.interrupted else STOPPED
     status = say_judged(folder, judged) if judged else DONE
+    if ending.waiting:
+        click.echo(f"collect the open batches with: needle batch collect {folder}", err=True)
+        status = max(status, SOME_FAILED)
     if ending.failures or ending.not_run:
         click.echo(
             f"ask the failed ones again with: needle resume {folder} "

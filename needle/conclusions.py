@@ -139,13 +139,16 @@ def _say_weak(weak: WeakRegion | None, language: Language) -> str:
             else "No region of length and depth stands out below the rest."
         )
     (short, long), (top, bottom) = weak.lengths, weak.depths
-    lengths = f"{format_length(short)}-{format_length(long)}"
-    depths = f"{top:g}-{bottom:g}%"
+    lengths, depths = format_length(short), f"{top:g}%"
+    if long != short:
+        lengths += f"-{format_length(long)}"
+    if bottom != top:
+        depths = f"{top:g}-{bottom:g}%"
     inside, outside = write_share(weak.inside), write_share(weak.outside)
     if language == "zh":
         return f"最薄弱的是长度 {lengths}、深度 {depths} 这一片：那里 {inside}，别处 {outside}。"
     return (
-        f"It is weakest at lengths of {lengths} and depths of {depths}: "
+        f"It is weakest at a length of {lengths} and a depth of {depths}: "
         f"{inside} there, {outside} elsewhere."
     )
 
@@ -238,7 +241,7 @@ def _conclude_chinese(comparison: Comparison) -> str:
     if comparison.of == "languages":
         subject, other = f"{comparison.second} 的英文", "中文"
     else:
-        subject, other = f"{text}同题对比，{comparison.second} ", f" {comparison.first}"
+        subject, other = f"{text}同题对比，{comparison.second} ", f" {comparison.first} "
     test = (
         "McNemar 精确检验"
         if comparison.test == "mcnemar"

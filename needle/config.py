@@ -14,7 +14,7 @@ from needle.prompts import CONTEXT, QUESTION
 from needle.scoring import SCORERS
 from needle.tariffs import STRICT
 from needle.tasks import FAMILIES, TASKS
-from needle.types import LANGUAGES, Haystack, Language, Template
+from needle.types import LANGUAGES, Haystack, Language, Layout, Template
 
 COMMAND_LINE = "command line"
 
@@ -127,6 +127,7 @@ class Recipe:
     distractors: Count | None = None
     hops: Count | None = None
     controls: Literal["none", "all"] = "all"
+    layout: Layout = "classic"
     haystack: Names = ("essays",)
     prompt: str = "plain"
     replicates: Count = 1

@@ -4,12 +4,17 @@ They are read when they are needed, and written nowhere.
 """
 
 import os
+import re
+from collections.abc import Iterable
 from pathlib import Path
 
 from needle.errors import UsageError
 from needle.types import Model
 
 ENV_FILE = ".env"
+_SECRET_NAME = re.compile("KEY|TOKEN|SECRET|PASSW|CREDENTIAL", re.IGNORECASE)
+_SECRET = re.compile(r"(?=.*[A-Za-z])(?=.*[^A-Za-z])\S+")
+_SHORTEST = 8  # characters of a value that is taken for a secret
 
 
 def read_variable(name: str) -> str:
@@ -44,6 +49,29 @@ def find_key(model: Model) -> str | None:
             f"set it to the key alone"
         )
     return key or None
+
+
+def read_secrets(names: Iterable[str] = ()) -> tuple[str, ...]:
+    """Return the values of what is named like a secret in the environment and .env.
+
+    ``names`` are further variables. Short values, plain words and numbers are left out: taking
+    them out of a text would take words and numbers out.
+    """
+    from dotenv import dotenv_values
+
+    try:
+        own = dotenv_values(ENV_FILE, interpolate=False) if Path(ENV_FILE).is_file() else {}
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"can't read {ENV_FILE}: {error}") from error
+    wanted = set(names)
+    values = {
+        value.strip()
+        for variables in (own, os.environ)
+        for name, value in variables.items()
+        if value and (name in wanted or _SECRET_NAME.search(name))
+    }
+    found = {v for v in values if len(v) >= _SHORTEST and _SECRET.fullmatch(v)}
+    return tuple(sorted(found, key=lambda value: (-len(value), value)))
 
 
 def refuse_key(option: str) -> None:

@@ -1,16 +1,19 @@
 """From a run folder to its figures and its table: what is drawn is safe to delete."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from needle.cells import count_planned, count_recorded, join_scores, make_heatmap
 from needle.controls import tally_controls
 from needle.errors import UsageError
-from needle.figures import Heatmap
-from needle.outcomes import settle_states
+from needle.figures import Heatmap, Panel, Style
+from needle.outcomes import is_simulated, settle_states
+from needle.palettes import Palette
 from needle.scoring import KEYWORD
 from needle.store import OUTCOMES, load_run, read_lines, read_scores
 from needle.types import Language, Run
+from needle.weakness import find_weak_region
 
 
 def collect_heatmaps(
@@ -43,27 +46,56 @@ def collect_heatmaps(
                 planned = count_planned(run, task, language)
             heatmap = make_heatmap(run, task, language, joined, planned, by)
             controls = tally_controls(task, language, states, by_keyword)
-            heatmaps.append(replace(heatmap, controls=controls))
+            simulated = run.model.simulated or is_simulated(states.values())
+            heatmaps.append(replace(heatmap, controls=controls, simulated=simulated))
     return heatmaps
 
 
 def draw_run(
-    folder: Path, labels: Language | None = None, scorer: str | None = None
-) -> tuple[list[Path], list[Heatmap]]:
+    folder: Path,
+    labels: Language | None = None,
+    scorer: str | None = None,
+    *,
+    style: Style = "published",
+    formats: Sequence[str] | None = None,
+    palette: Palette = "published",
+    dpi: int | None = None,
+) -> tuple[list[Path], list[Panel]]:
     """Draw a run's heatmaps and write its table.csv; return the figures and their data.
 
-    Figures by another scorer than the primary one have its name in theirs.
+    Formats and dots per inch are the style's own unless given (heatmaps.DRAWN, DPIS). Figures by
+    another scorer than the primary one, in another style or in another palette have its name in
+    theirs.
     """
     from needle.heatmaps import draw_heatmap
     from needle.tables import write_table
 
     run = load_run(folder)
-    heatmaps = collect_heatmaps(folder, run, scorer)
     drawn: list[Path] = []
-    for heatmap in heatmaps:
-        stem = f"heatmap-{heatmap.task}-{heatmap.language}"
-        if heatmap.scorer != run.primary_scorer:
-            stem += f"-{heatmap.scorer}"
-        drawn += draw_heatmap(heatmap, folder, stem=stem, words=labels)
+    panels: list[Panel] = []
+    for heatmap in collect_heatmaps(folder, run, scorer):
+        weak = find_weak_region(heatmap)
+        drawn += draw_heatmap(
+            heatmap,
+            folder,
+            formats,
+            _name_figure(heatmap, run, style, palette),
+            labels,
+            weak=weak,
+            style=style,
+            palette=palette,
+            dpi=dpi,
+        )
+        panels.append(Panel(heatmap, weak=weak))
     write_table(folder, "csv", folder / "table.csv")
-    return drawn, heatmaps
+    return drawn, panels
+
+
+def _name_figure(heatmap: Heatmap, run: Run, style: Style, palette: Palette) -> str:
+    """Name a figure's files, so that a style, a palette or a scorer replaces no other's."""
+    stem = f"heatmap-{heatmap.task}-{heatmap.language}"
+    if heatmap.scorer != run.primary_scorer:
+        stem += f"-{heatmap.scorer}"
+    if style != "published":
+        stem += f"-{style}"
+    return stem if palette == "published" else f"{stem}-{palette}"

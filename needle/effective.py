@@ -8,19 +8,21 @@ not noise), and straight between tested lengths over their logarithm. A fit of t
 slope to diverge, so lengths that are found or lost whole are as good as any others.
 
 The interval's ends are where the curves through the lower and the upper ends of recall by
-length cross the threshold.
+length cross the threshold; each length borrows strength from its neighbours, since recall is taken
+not to rise with length.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from needle.claims import Along, Definition, EffectiveLength, State
+from needle.claims import Definition, EffectiveLength, Scope, State
 from needle.intervals import (
     LEVEL,
     SHRINKAGE,
     Scores,
+    estimate,
     mean_variance,
     near_cells,
     quantile,
@@ -32,34 +34,38 @@ ABSOLUTE = 0.856
 KEPT = 0.85
 """NoLiMa's share of the score at short lengths."""
 
-Curve = tuple[Sequence[float], Sequence[float], Sequence[float]]
-"""A value at each length, and the ends of its interval."""
+Bound = tuple[float, float, float]
+"""A value, and the ends of its interval."""
 
 
-def reach_absolute(lengths: Sequence[Along]) -> EffectiveLength:
-    """Return the effective length by the fixed threshold; lengths are in ascending order."""
-    tested = [each for each in lengths if each.estimate.value is not None]
-    curve: Curve = (
-        [each.estimate.value or 0.0 for each in tested],
-        [each.estimate.low or 0.0 for each in tested],
-        [each.estimate.high or 0.0 for each in tested],
-    )
-    return _reach("absolute", tested, curve, ABSOLUTE, ABSOLUTE)
+def reach_absolute(lengths: Sequence[float], scores: Scores) -> EffectiveLength:
+    """Return the effective length by the fixed threshold.
+
+    ``scores`` are of the shape (replicates, lengths, depths), lengths in ascending order.
+    """
+
+    def bound(part: Scores) -> Bound:
+        one = estimate(part)
+        return one.value or 0.0, one.low or 0.0, one.high or 0.0
+
+    return _reach("absolute", lengths, scores, bound, ABSOLUTE, ABSOLUTE)
 
 
-def reach_relative(lengths: Sequence[Along], scores: Scores, base: Scores) -> EffectiveLength:
+def reach_relative(lengths: Sequence[float], scores: Scores, base: Scores) -> EffectiveLength:
     """Return the effective length by a share of the score at short lengths.
 
-    ``scores`` and ``base`` are of the shape (replicates, lengths, depths). Each replicate is held
-    against its own base, so that a needle that is hard everywhere shortens nothing.
+    Each replicate is held against its own base, so that a needle that is hard everywhere
+    shortens nothing. ``base`` is of the shape of ``scores``, with lengths and depths of its own.
     """
-    tested = [(each, i) for i, each in enumerate(lengths) if each.estimate.value is not None]
     if np.isnan(base).all():
-        return _reach("relative", [], ([], [], []), 0.0, None)
-    margins = [_margin(scores[:, [i], :], base) for _, i in tested]
-    mid, low, high = (list(each) for each in zip(*margins, strict=True))
+        return _reach("relative", (), scores[:, :0, :], estimate_nothing, 0.0, None)
     threshold = KEPT * float(np.nanmean(base))
-    return _reach("relative", [each for each, _ in tested], (mid, low, high), 0.0, threshold)
+    return _reach("relative", lengths, scores, lambda part: _margin(part, base), 0.0, threshold)
+
+
+def estimate_nothing(_part: Scores) -> Bound:
+    """Stand in for a bound where there is nothing to be bounded."""
+    return 0.0, 0.0, 0.0
 
 
 def _mean_by_replicate(base: Scores) -> Scores:
@@ -70,45 +76,57 @@ def _mean_by_replicate(base: Scores) -> Scores:
     return np.where(sizes > 0, means, np.nanmean(base))
 
 
-def _margin(scores: Scores, base: Scores) -> tuple[float, float, float]:
-    """Return how far recall at one length is over its share of the base, with the ends."""
+def _margin(scores: Scores, base: Scores) -> Bound:
+    """Return how far recall at some lengths is over its share of the base, with the ends."""
     margin = scores - KEPT * _mean_by_replicate(base)
     value = float(np.nanmean(margin))
-    cells, short = near_cells(scores), near_cells(base)
+    cells, short = near_cells(scores), float(np.nanmean(near_cells(base)))
     if len(scores) == 1:
         number = int((~np.isnan(scores)).sum())
         variance = float(np.nanmean(cells)) / number
-        variance += KEPT**2 * float(np.nanmean(short)) / int((~np.isnan(base)).sum())
+        variance += KEPT**2 * short / int((~np.isnan(base)).sum())
     else:
-        variance = mean_variance(margin, cells, SHRINKAGE)
+        variance = mean_variance(margin, cells + KEPT**2 * short, SHRINKAGE)
     half = quantile(1 - LEVEL / 2) * math.sqrt(variance)
     return value, value - half, value + half
 
 
 def _reach(
     definition: Definition,
-    tested: Sequence[Along],
-    curve: Curve,
+    lengths: Sequence[float],
+    scores: Scores,
+    bound: Callable[[Scores], Bound],
     level: float,
     threshold: float | None,
 ) -> EffectiveLength:
-    scope = tested[0].estimate.scope if tested else "draw"
-    if not tested:
+    there = np.asarray(~np.isnan(scores).all(axis=(0, 2)))
+    at = [float(length) for length, known in zip(lengths, there, strict=True) if known]
+    scope: Scope = "population" if len(scores) > 1 else "draw"
+    if not at:
         return EffectiveLength(definition, threshold, None, None, None, None, scope)
-    at = [each.at for each in tested]
-    weights = [each.estimate.scored for each in tested]
+    scores = scores[:, there, :]
+    weights = [int(number) for number in (~np.isnan(scores)).sum(axis=(0, 2))]
     (length, state), (low, low_state), (high, high_state) = (
-        cross(at, fall(at, values, weights), level) for values in curve
+        cross(at, fall(at, values, weights), level) for values in _borrow(scores, bound)
     )
-    return EffectiveLength(
-        definition,
-        threshold,
-        length,
-        state,
-        low=None if low_state == "below" else low,
-        high={"below": at[0], "within": high, "beyond": None}[high_state],
-        scope=scope,
-    )
+    # Where recall rises with length after all, bounds may pass each other: the length stays inside.
+    start = None if "below" in (low_state, state) else min(low or at[0], length or at[0])
+    end = None if "beyond" in (high_state, state) else max(high or at[0], length or at[0])
+    return EffectiveLength(definition, threshold, length, state, start, end, scope)
+
+
+def _borrow(scores: Scores, bound: Callable[[Scores], Bound]) -> tuple[list[float], ...]:
+    """Return the values at each length, and the ends of their intervals.
+
+    Recall does not rise with length, so at each length it is at least the mean over it and any
+    that follow, and at most the mean over it and any before: the best of these bounds is taken.
+    """
+    count = scores.shape[1]
+    found = {(i, j): bound(scores[:, i : j + 1, :]) for i in range(count) for j in range(i, count)}
+    values = [found[i, i][0] for i in range(count)]
+    lows = [max(found[i, j][1] for j in range(i, count)) for i in range(count)]
+    highs = [min(found[i, j][2] for i in range(j + 1)) for j in range(count)]
+    return values, lows, highs
 
 
 def fall(at: Sequence[float], values: Sequence[float], weights: Sequence[float]) -> list[float]:

@@ -8,14 +8,15 @@ import json
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from needle.completions import join_chunks, read_completion, read_estimate, read_reply
 from needle.errors import known
 from needle.failures import (
     classify_status,
+    describe_error,
     may_be_charged,
     may_pass,
     read_allowance,
@@ -36,6 +37,7 @@ _CONNECT_S = 20.0
 _MESSAGE_LENGTH = 1_000  # characters of a vendor's words that are kept
 _CUT_SHORT = (ValueError, LookupError, TypeError, AttributeError, RecursionError)
 
+Value = TypeVar("Value")
 Sleep = Callable[[float], Awaitable[None]]
 MakeBody = Callable[[], dict[str, Any]]
 
@@ -132,6 +134,15 @@ def request_body(
     return body
 
 
+def batch_body(
+    model: Model, messages: Sequence[Message], temperature: float | None, reply_tokens: int
+) -> dict[str, Any]:
+    """Return the same request as it stands in a batch file: as it is sent, and never a stream."""
+    body = request_body(replace(model, stream=False), messages, temperature, reply_tokens)
+    extra = body.pop("extra_body", {})
+    return {**body, **extra}
+
+
 async def ask(
     client: "AsyncOpenAI",
     make_body: MakeBody,
@@ -153,8 +164,6 @@ async def ask(
     Never raises for what an endpoint does; ``Interrupted``, from the sleep, the turn or
     ``lost``, ends the attempts with the last failure.
     """
-    from tenacity import AsyncRetrying, retry_if_result, stop_after_attempt
-
     made, lost_attempts, latency_s, started_at = 0, 0, 0.0, _now()
     last: Heard | None = None
     turn = turn or _Open()
@@ -179,22 +188,31 @@ async def ask(
                 lost()
         return last
 
-    # Failures are results here, not exceptions: a traceback would keep the prompt in memory.
     with suppress(Interrupted):
-        await AsyncRetrying(
-            retry=retry_if_result(_is_passing),
-            wait=_wait,
-            stop=stop_after_attempt(attempts),
-            sleep=sleep,
-            retry_error_callback=lambda _: None,
-        )(attempt)
+        await _insist(attempt, sleep, attempts)
     if last is None:
         raise Interrupted
     return Asked(last.result, made, lost_attempts, latency_s, started_at)
 
 
-def _is_passing(heard: Heard) -> bool:
-    return isinstance(heard.result, Failure) and may_pass(heard.result)
+async def _insist(attempt: Callable[[], Awaitable[object]], sleep: Sleep, attempts: int) -> None:
+    """Make attempts until one brings no failure that may pass, or so many are made.
+
+    Failures are results here, not exceptions: a traceback would keep the prompt in memory.
+    """
+    from tenacity import AsyncRetrying, retry_if_result, stop_after_attempt
+
+    await AsyncRetrying(
+        retry=retry_if_result(_is_passing),
+        wait=_wait,
+        stop=stop_after_attempt(attempts),
+        sleep=sleep,
+        retry_error_callback=lambda _: None,
+    )(attempt)
+
+
+def _is_passing(heard: object) -> bool:
+    return isinstance(heard, Heard) and isinstance(heard.result, Failure) and may_pass(heard.result)
 
 
 def _wait(state: "RetryCallState") -> float:
@@ -204,6 +222,35 @@ def _wait(state: "RetryCallState") -> float:
     if isinstance(last, Heard) and last.wait_s is not None:
         return last.wait_s
     return wait_random_exponential(multiplier=_FIRST_WAIT, max=_LONGEST_WAIT)(state)
+
+
+async def call(
+    send: Callable[[], Awaitable[Value]],
+    key: str | None,
+    errors: Mapping[str, Sequence[str]] | None = None,
+    sleep: Sleep = asyncio.sleep,
+    attempts: int = ATTEMPTS,
+) -> Value | Failure:
+    """Make a request about a file or a batch, and again while its failure may pass.
+
+    ``send`` makes it, and returns what it brought: whatever it raises for an endpoint's fault
+    is a failure. Never raises for what an endpoint does.
+    """
+    last: Value | Failure = Failure("connection", None, "nothing was sent", permanent=False)
+
+    async def attempt() -> object:
+        nonlocal last
+        try:
+            last = await send()
+        except _expected() as error:
+            heard = _hear_failure(error, key, errors or {}, "file or batch")
+            if isinstance(heard.result, Failure):
+                last = heard.result
+            return heard
+        return last
+
+    await _insist(attempt, sleep, attempts)
+    return last
 
 
 async def ask_once(
@@ -253,14 +300,19 @@ def _expected() -> tuple[type[Exception], ...]:
     return (openai.APIError, httpx2.TransportError, TimeoutError, *_CUT_SHORT)
 
 
-def _hear_failure(error: Exception, key: str | None, errors: Mapping[str, Sequence[str]]) -> Heard:
+def _hear_failure(
+    error: Exception,
+    key: str | None,
+    errors: Mapping[str, Sequence[str]],
+    wanted: str = "chat completion",
+) -> Heard:
     """Return what a failure that an endpoint brought about means."""
     import httpx2
     import openai
 
     if isinstance(error, openai.APIStatusError):
         now = datetime.now(UTC)
-        message = redact(_describe(error), key)[:_MESSAGE_LENGTH]
+        message = redact(describe_error(error.body, error.message), key)[:_MESSAGE_LENGTH]
         failure = classify_status(error.status_code, message, errors)
         headers = error.response.headers
         wait_s, allowance = read_wait(headers, message, now), read_allowance(headers, now)
@@ -271,9 +323,9 @@ def _hear_failure(error: Exception, key: str | None, errors: Mapping[str, Sequen
         message = redact(str(error.__cause__ or error), key)[:_MESSAGE_LENGTH]
         return Heard(Failure("connection", None, message, permanent=False))
     if isinstance(error, openai.APIError):  # told within a stream that had begun well
-        message = redact(_describe(error), key)[:_MESSAGE_LENGTH]
+        message = redact(describe_error(error.body, error.message), key)[:_MESSAGE_LENGTH]
         return Heard(classify_status(500, message, errors))
-    message = redact(f"not a chat completion: {error}", key)[:_MESSAGE_LENGTH]
+    message = redact(f"not a {wanted}: {error}", key)[:_MESSAGE_LENGTH]
     return Heard(Failure("malformed", 200, message, permanent=False))
 
 
@@ -292,18 +344,6 @@ async def list_models(client: "AsyncOpenAI", name: str) -> dict[str, Any] | None
 def _longest_s(client: "AsyncOpenAI") -> float | None:
     """Return the seconds for a whole answer: the transport counts each byte's wait by itself."""
     return getattr(client.timeout, "read", None)
-
-
-def _describe(error: Any) -> str:
-    """Return a vendor's code and words, whatever shape its error body has."""
-    body = error.body
-    if isinstance(body, dict):
-        inner = body.get("error", body)
-        if isinstance(inner, dict):
-            parts = [inner.get("code"), inner.get("type"), inner.get("message")]
-            return " ".join(str(part) for part in parts if part) or json.dumps(inner)
-        return str(inner)
-    return str(body or error.message)
 
 
 def _now() -> str:

@@ -19,10 +19,11 @@ class Estimate:
     Prompts are counted by our own count, or by the endpoint's where lengths are in it.
 
     ``cached_share`` (0-1) is the share of the prompts' tokens that an ideal prompt cache would
-    serve: what one of them has in common with those before it. ``kept_share`` and
-    ``written_share`` are those that the endpoint's own cache should serve and be written, by its
-    rules and if nothing fails, ``money_kept`` what that costs. ``minutes`` is the least time at
-    the limits that were named. None is what can't be told.
+    serve: what one of them has in common with those before it; of a shared context, all that
+    stands before the question. ``kept_share`` and ``written_share`` are those that the endpoint's
+    own cache should serve and be written, by its rules and if nothing fails, ``money_kept`` what
+    that costs. ``minutes`` is the least time at the limits that were named. None is what can't be
+    told.
     """
 
     trials: int

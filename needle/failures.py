@@ -4,10 +4,12 @@ Vendors say the same thing in many words: the table of texts is needle's own, si
 library's generic detector misses Moonshot's and Qwen's.
 """
 
+import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from typing import Any
 
 from needle.types import Allowance, Failure
 
@@ -219,6 +221,17 @@ def _find_reset(headers: Mapping[str, str], names: Sequence[str], now: datetime)
         return None
     moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     return max((moment - now).total_seconds(), 0.0)
+
+
+def describe_error(error: Any, otherwise: str = "no reason given") -> str:
+    """Return a vendor's code and words, whatever shape its error has."""
+    if isinstance(error, Mapping):
+        inner = error.get("error", error)
+        if isinstance(inner, Mapping):
+            parts = [inner.get("code"), inner.get("type"), inner.get("message")]
+            return " ".join(str(part) for part in parts if part) or json.dumps(inner)
+        error = inner
+    return str(error) if error else otherwise
 
 
 def redact(text: str, key: str | None) -> str:

@@ -1,9 +1,14 @@
 """The records of figures: a heatmap's cells, and all that stands around them."""
 
 from dataclasses import dataclass
+from typing import Literal
 
+from needle.claims import Estimate, WeakRegion
 from needle.origins import Imported
-from needle.types import Grid, Language, Unit, Verdict
+from needle.types import Grid, Language, Layout, Unit, Verdict
+
+Style = Literal["published", "paper"]
+"""Of a run's figure: as the published charts look, or for a column of a paper."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +51,7 @@ class Heatmap:
     are drawn, with its model's name where it is a judge. ``count`` is how many facts (or
     distractors) the task's needles have. ``base`` is the base score, the mean of the recalls at
     the base lengths, each counting alike; None where there is none. ``controls`` is None where
-    none were asked.
+    none were asked. In the ``shared`` layout all depths of a length stand in one context.
     """
 
     model: str
@@ -73,3 +78,25 @@ class Heatmap:
     base: float | None = None
     base_lengths: tuple[int, ...] = ()
     controls: Controls | None = None
+    layout: Layout = "classic"
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """One heatmap of a sheet, with its recall's interval and its weak region where known."""
+
+    heatmap: Heatmap
+    recall: Estimate | None = None
+    weak: WeakRegion | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Placeholder:
+    """What a sheet says where a model's panels would stand, in every language unless one is given.
+
+    ``text`` is drawn as it is, so it is written in the language of the figure's words.
+    """
+
+    model: str
+    text: str
+    language: Language | None = None

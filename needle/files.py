@@ -2,6 +2,7 @@
 
 import difflib
 import functools
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,6 +15,7 @@ Record = TypeVar("Record")
 
 _SHOWN = 60  # characters of a wrong value
 _PACKAGE = Path(__file__).resolve().parent
+_adapt: Callable[[Any], TypeAdapter[Any]] = functools.cache(TypeAdapter)  # made once a shape
 
 
 def shipped(*parts: str) -> Path:
@@ -78,6 +80,13 @@ def read_yaml(path: Path, option: str) -> dict[str, Any]:
     return data
 
 
+def dump_yaml(data: object) -> str:
+    """Write plain data as YAML, keys in their order and Chinese as it is."""
+    dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+    text: str = yaml.dump(data, Dumper=dumper, allow_unicode=True, sort_keys=False, width=100)
+    return text
+
+
 def check_record(shape: type[Record], data: object, place: str) -> Record:
     """Make a record of plain data; raise UsageError naming value, place and remedy.
 
@@ -85,9 +94,10 @@ def check_record(shape: type[Record], data: object, place: str) -> Record:
     nearest known one suggested.
     """
     try:
-        return TypeAdapter(shape).validate_python(data)
+        record: Record = _adapt(shape).validate_python(data)
     except ValidationError as error:
         raise UsageError(describe_fault(error, shape, place)) from error
+    return record
 
 
 def describe_fault(error: ValidationError, shape: type, place: str) -> str:

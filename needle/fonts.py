@@ -8,7 +8,7 @@ import os
 import re
 import sys
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
@@ -27,9 +27,12 @@ LATIN = "DejaVu Sans"  # matplotlib brings it along, so English figures look ali
 VARIABLE = "NEEDLE_FONT"
 MISSING = "?"
 RULER_DPI = 160
+_TRUETYPE = (b"\x00\x01\x00\x00", b"true")  # how a file with glyphs in TrueType begins
 
 # a word or a sign, with the stops that may not begin a line
 _PIECE = re.compile(r"\s*(?:[!-ɏ]+|\S)[，。：、；！？）”》]*")
+
+_BIT = re.compile(r"[^-/_]*[-/_]|[^-/_]+")
 
 _PREFERRED = (
     "Noto Sans CJK SC",
@@ -102,6 +105,7 @@ def quiet_search() -> Iterator[None]:
         log.setLevel(level)
 
 
+@lru_cache(maxsize=4096)
 def measure_text(text: str, families: Families, size: float, weight: str = "normal") -> float:
     """Return the width in inches of a line of text, of a size in points."""
     type_ = FontProperties(family=list(families), size=size, weight=weight)
@@ -135,11 +139,31 @@ def wrap_text(
             continue
         lines.append("")
         for piece in [item] if fits(item) else _PIECE.findall(item):
-            for part in [piece] if fits(piece) else piece:
+            for part in _break_word(piece, fits):
                 if lines[-1] and not fits(lines[-1] + part):
                     lines.append("")
                 lines[-1] += part if lines[-1] else part.lstrip()
     return [line for line in lines if line]
+
+
+def can_embed(text: str, families: Families, weight: str | int = "normal") -> bool:
+    """Tell whether a PDF can embed all the fonts of a text: those that are plain TrueType.
+
+    matplotlib embeds a collection's or a PostScript font as if it were TrueType, which readers
+    of PDF and printers may refuse.
+    """
+    for character in set(text) - {"\n"}:
+        file = next((_file(f, weight) for f in families if _has(f, weight, character)), None)
+        if file is None or not _is_truetype(file):
+            return False
+    return True
+
+
+def _break_word(word: str, fits: Callable[[str], bool]) -> list[str]:
+    """Break a word that is wider than a line after its hyphens and slashes, or anywhere."""
+    if fits(word):
+        return [word]
+    return [part for bit in _BIT.findall(word) for part in ([bit] if fits(bit) else bit)]
 
 
 @lru_cache(maxsize=1)
@@ -162,12 +186,23 @@ def _clean_character(character: str, families: Families, weight: str) -> str:
 
 
 @lru_cache(maxsize=8192)
-def _has(family: str, weight: str, character: str) -> bool:
+def _has(family: str, weight: str | int, character: str) -> bool:
     face = _open(family, weight)
     return face is not None and face.get_char_index(ord(character)) != 0
 
 
-def _open(family: str, weight: str = "normal") -> Any | None:
+def _file(family: str, weight: str | int) -> str | None:
+    face = _open(family, weight)
+    return None if face is None else str(face.fname)
+
+
+@lru_cache(maxsize=64)
+def _is_truetype(file: str) -> bool:
+    with Path(file).open("rb") as font:
+        return font.read(4) in _TRUETYPE
+
+
+def _open(family: str, weight: str | int = "normal") -> Any | None:
     """Open the very face that matplotlib takes for a family, None if it can't be had."""
     wanted = FontProperties(family=[family], weight=weight)
     try:

@@ -93,6 +93,11 @@ def make_grid(wish: GridWish, room: int | None) -> Grid:
         lengths = tuple(round(x) for x in space_linear(min(SHORTEST, top), top, count))
     else:
         lengths = (*_double(SHORTEST, top), top)
+    return Grid(wish.name, tuple(sorted(set(lengths))), settle_depths(wish))
+
+
+def settle_depths(wish: GridWish) -> tuple[float, ...]:
+    """Return a grid's depths, ascending: they hang on no window."""
     if wish.depths is not None:
         depths = wish.depths
     elif wish.depth_count is not None:
@@ -101,7 +106,7 @@ def make_grid(wish: GridWish, room: int | None) -> Grid:
         depths = space_depths(35, "sigmoid")
     else:
         depths = space_depths(15 if wish.name == "published" else 11, wish.spacing)
-    return Grid(wish.name, tuple(sorted(set(lengths))), tuple(sorted(set(depths))))
+    return tuple(sorted(set(depths)))
 
 
 def _double(start: int, top: int) -> list[int]:

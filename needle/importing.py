@@ -110,17 +110,8 @@ def _bring(
     needles = _name_needles(placed, wish.needle)
     moments = sorted(row.started_at for row in rows if row.started_at)
     date = wish.date or (moments[0][:10] if moments else None)
-    whole = digest(
-        {
-            "imported": wish.format,
-            "files": sorted(source.sha256 for source in sources),
-            "model": model,
-            "languages": sorted({p.language for p in placed}),
-            "needle": wish.needle,
-            "date": date,
-        }
-    )
     origin = Imported(wish.format, sources, date)
+    whole = digest_import(origin, model, {p.language for p in placed}, wish.needle)
     run = _describe(model, placed, needles, origin, whole, today)
     notes = _note(placed, needles)
     there = find_run(out, model, whole)
@@ -128,6 +119,22 @@ def _bring(
         return Brought(there, run, known=True, notes=notes)
     lines, scores = _write(run, placed)
     return Brought(create_whole(out, run, lines, scores), run, known=False, notes=notes)
+
+
+def digest_import(
+    origin: Imported, model: str, languages: Iterable[Language], needle: str | None
+) -> str:
+    """Return the digest of an imported run: of its files, and of what was said about them."""
+    return digest(
+        {
+            "imported": origin.format,
+            "files": sorted(source.sha256 for source in origin.files),
+            "model": model,
+            "languages": sorted(languages),
+            "needle": needle,
+            "date": origin.date,
+        }
+    )
 
 
 def _place(rows: Sequence[Row], said: Language | None) -> list[_Placed]:

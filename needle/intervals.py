@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from needle.claims import Estimate, Scope
 
-SHRINKAGE = 2.0
+SHRINKAGE = 1.25
 """How many replicates of the greatest possible spread are added."""
 
 DIFFERENCE_SHRINKAGE = 0.5
@@ -62,12 +62,13 @@ def share_interval(mean: float, trials: float) -> tuple[float, float]:
     """Return a 95% interval of a share of so many trials: the wider ends of Wilson's and Jeffreys'.
 
     Brown, Cai and DasGupta (2001) recommend both; near 0 and 1 each alone falls short at times.
+    Where all were found, or none, it is Wilson's.
     """
     from statsmodels.stats.proportion import proportion_confint
 
     ends = [
         proportion_confint(mean * trials, trials, alpha=LEVEL, method=method)
-        for method in ("wilson", "jeffreys")
+        for method in (("wilson",) if mean in (0, 1) else ("wilson", "jeffreys"))
     ]
     low, high = min(float(low) for low, _ in ends), max(float(high) for _, high in ends)
     return (0.0 if mean == 0 else max(low, 0.0)), (1.0 if mean == 1 else min(high, 1.0))

@@ -18,7 +18,7 @@ from needle.gate import Gate
 from needle.judge import Rubric, build_judge_messages, mark_graded, name_request, read_grade
 from needle.models import find_model
 from needle.money import cost
-from needle.outcomes import is_recorded, read_result
+from needle.outcomes import find_needle, is_recorded, read_result
 from needle.pace import Pace
 from needle.scoring import JUDGE, Mark, make_score, take_reply
 from needle.stopping import Stop, catch_signals
@@ -134,7 +134,7 @@ def plan_judging(
     count = load_counting(_ENCODING).count
     cases, settled, standing = [], [], 0
     for trial, line in states.items():
-        needle = needles[line["task"]][line["language"]][line["replicate"]]
+        needle = find_needle(needles, line)
         if not is_recorded(line) or not needle.answers or line["control"] is not None:
             continue
         verdict = known.get((trial, JUDGE), {})

@@ -8,20 +8,22 @@ from needle.captions import (
     LANGUAGE_NAMES,
     describe_base,
     describe_controls,
+    describe_one,
     describe_task,
+    describe_weak,
+    name_layout,
     name_task,
+    subtitle_layout,
     warn_known,
 )
 from needle.cells import UNSCORED
+from needle.claims import WeakRegion
 from needle.figures import Cell, Heatmap
 from needle.grid import format_length
 from needle.tasks import text_language
-from needle.types import UNKNOWN, Language, Verdict
+from needle.types import UNKNOWN, Language, Unit, Verdict
 
 _MOST_FILES = 3  # that a footer names
-
-COLOURS = ("#F0496E", "#EBB839", "#0CD79F")
-"""From no fact found to all found: the published charts' colours."""
 
 Mark = Verdict | Literal["partly"]
 MARKS: tuple[Mark, ...] = ("refused", "partly", "truncated", "filtered", "failed", "not_run")
@@ -29,6 +31,13 @@ MARKS: tuple[Mark, ...] = ("refused", "partly", "truncated", "filtered", "failed
 
 ``refused``: every scored reply declined; ``partly``: some trials have no score. The others
 say why a square has no colour.
+"""
+
+KeyMark = Mark | Literal["weak", "first", "second", "beyond", "no_pairs"]
+"""All that a key explains: marks of squares, the weak region, and those of a difference map.
+
+``first`` and ``second``: the colour of the cells where that side finds more; ``beyond``: its
+difference is beyond chance; ``no_pairs``: no trial is scored on both sides.
 """
 
 _KEY: dict[Language, dict[Mark, str]] = {
@@ -64,20 +73,42 @@ class Labels:
     top: str
     bottom: str
     colour_bar: str
-    key: tuple[tuple[Mark, str], ...]
+    key: tuple[tuple[KeyMark, str], ...]
     footer: tuple[tuple[str, ...], ...]
 
 
-def make_labels(heatmap: Heatmap, language: Language) -> Labels:
-    """Write all words of a heatmap's figure in a language."""
-    words = _name_marks(heatmap, language)
-    key = tuple((mark, words[mark]) for mark in find_marks(heatmap.cells))
+def make_labels(heatmap: Heatmap, language: Language, weak: WeakRegion | None = None) -> Labels:
+    """Write all words of a heatmap's figure in a language, those of a weak region with them."""
+    words = name_marks(language, imported=heatmap.imported is not None)
+    key: tuple[tuple[KeyMark, str], ...] = tuple(
+        (mark, words[mark]) for mark in find_marks(heatmap.cells)
+    )
+    if weak is not None:
+        key = (*key, ("weak", describe_weak(weak, language)))
     return _write_chinese(heatmap, key) if language == "zh" else _write_english(heatmap, key)
 
 
-def _name_marks(heatmap: Heatmap, language: Language) -> dict[Mark, str]:
+def write_axes(unit: Unit, language: Language) -> dict[str, str]:
+    """Return the words along a map's axes, by their names in ``Labels``."""
+    hanzi = unit == "hanzi"
+    if language == "zh":
+        return {
+            "lengths_axis": f"上下文长度（{'汉字数' if hanzi else 'token 数'}）",
+            "depths_axis": "事实所在的文档深度",
+            "top": "文档开头",
+            "bottom": "文档结尾",
+        }
+    return {
+        "lengths_axis": f"Context Length (# {'Chinese Characters' if hanzi else 'Tokens'})",
+        "depths_axis": "Placed Fact Document Depth",
+        "top": "Top Of\nDocument",
+        "bottom": "Bottom Of\nDocument",
+    }
+
+
+def name_marks(language: Language, *, imported: bool) -> dict[Mark, str]:
     """Return the words for each mark; what an imported file lacks may still have been run."""
-    if heatmap.imported is None:
+    if not imported:
         return _KEY[language]
     return {**_KEY[language], "not_run": "没有结果" if language == "zh" else "no result"}
 
@@ -143,6 +174,32 @@ def _count_left_out(heatmap: Heatmap) -> list[tuple[Verdict, int]]:
     return sorted(counts, key=lambda reason: -reason[1])
 
 
+def write_recall(heatmap: Heatmap, language: Language) -> str:
+    """Say what recall is, and over how many scored replies."""
+    chinese = language == "zh"
+    if heatmap.recall is None:
+        return "尚无已评分的回答" if chinese else "no scored replies, so no recall"
+    if chinese:
+        return f"召回率 {heatmap.recall:.1%}（已评分回答 {heatmap.scored:,} 条）"
+    noun = "reply" if heatmap.scored == 1 else "replies"
+    return f"recall {heatmap.recall:.1%} of {heatmap.scored:,} scored {noun}"
+
+
+def write_left_out(heatmap: Heatmap, language: Language) -> str:
+    """Say how many trials have no score, and why."""
+    chinese = language == "zh"
+    reasons = _count_left_out(heatmap)
+    if not reasons:
+        return "全部计入" if chinese else "none left out"
+    words = name_marks(language, imported=heatmap.imported is not None)
+    total = sum(count for _, count in reasons)
+    if chinese:
+        parts = "，".join(f"{words[verdict]} {count:,}" for verdict, count in reasons)
+        return f"{total:,} 条未计入：{parts}"
+    parts = ", ".join(f"{count:,} {words[verdict]}" for verdict, count in reasons)
+    return f"{total:,} left out: {parts}"
+
+
 def _name_scorer(heatmap: Heatmap, language: Language) -> tuple[str, ...]:
     """Say whose scores are drawn, where it is not what figures of needle's own runs show."""
     names = {
@@ -172,14 +229,14 @@ def _name_origin(heatmap: Heatmap, language: Language) -> tuple[str, ...]:
     return (f"imported ({imported.format}) from {files}", date, f"imported on {heatmap.date}")
 
 
-def _write_english(heatmap: Heatmap, key: tuple[tuple[Mark, str], ...]) -> Labels:
+def _write_english(heatmap: Heatmap, key: tuple[tuple[KeyMark, str], ...]) -> Labels:
     hanzi = heatmap.unit == "hanzi"
     text = LANGUAGE_NAMES["en"][text_language(heatmap.task, heatmap.language)]
     replicates = f"{heatmap.replicates} replicates"
     if heatmap.imported is not None:
         replicates = f"up to {heatmap.replicates} replies a cell"
     elif heatmap.replicates == 1:
-        replicates = "1 replicate (one needle in one place of the text)"
+        replicates = describe_one(heatmap, "en")
     passes = (
         f", read {heatmap.passes:.2f} times over (longer ones: needle haystacks list)"
         if heatmap.passes is not None and heatmap.passes > 1
@@ -192,16 +249,6 @@ def _write_english(heatmap: Heatmap, key: tuple[tuple[Mark, str], ...]) -> Label
         tokenizer = f"lengths in tokens of {heatmap.model}'s own count"
     if hanzi:
         tokenizer = f"lengths in Chinese characters (tokenizer {heatmap.tokenizer})"
-    recall = "no scored replies, so no recall"
-    if heatmap.recall is not None:
-        noun = "reply" if heatmap.scored == 1 else "replies"
-        recall = f"recall {heatmap.recall:.1%} of {heatmap.scored:,} scored {noun}"
-    reasons = _count_left_out(heatmap)
-    left_out = "none left out"
-    if reasons:
-        words = _name_marks(heatmap, "en")
-        parts = ", ".join(f"{count:,} {words[verdict]}" for verdict, count in reasons)
-        left_out = f"{sum(count for _, count in reasons):,} left out: {parts}"
     needle = "needle not known" if heatmap.needle == UNKNOWN else f"needle {heatmap.needle}"
     haystack = f"haystack {heatmap.haystack}"
     if heatmap.haystack == UNKNOWN:
@@ -210,26 +257,24 @@ def _write_english(heatmap: Heatmap, key: tuple[tuple[Mark, str], ...]) -> Label
         title=f'Pressure Testing {heatmap.model} via "Needle In A HayStack"',
         subtitle=(
             f"Asking {heatmap.model} {describe_task(heatmap, 'en')} "
-            f"Across Context Lengths & Document Depth"
+            f"Across Context Lengths & Document Depth{subtitle_layout(heatmap, 'en')}"
         ),
         simulated="simulated endpoint" if heatmap.simulated else None,
         warning=warn_known(heatmap, "en"),
-        lengths_axis=f"Context Length (# {'Chinese Characters' if hanzi else 'Tokens'})",
-        depths_axis="Placed Fact Document Depth",
-        top="Top Of\nDocument",
-        bottom="Bottom Of\nDocument",
+        **write_axes(heatmap.unit, "en"),
         colour_bar="Accuracy Of Retrieval",
         key=key,
         footer=_without_empty(
             (
-                recall,
-                left_out,
+                write_recall(heatmap, "en"),
+                write_left_out(heatmap, "en"),
                 *describe_base(heatmap, "en"),
                 *(("simulated endpoint",) if heatmap.simulated else ()),
             ),
             describe_controls(heatmap, "en"),
             (
                 *name_task(heatmap, "en"),
+                *name_layout(heatmap, "en"),
                 needle,
                 f"{haystack} ({text}){passes}",
                 tokenizer,
@@ -241,14 +286,14 @@ def _write_english(heatmap: Heatmap, key: tuple[tuple[Mark, str], ...]) -> Label
     )
 
 
-def _write_chinese(heatmap: Heatmap, key: tuple[tuple[Mark, str], ...]) -> Labels:
+def _write_chinese(heatmap: Heatmap, key: tuple[tuple[KeyMark, str], ...]) -> Labels:
     hanzi = heatmap.unit == "hanzi"
     text = LANGUAGE_NAMES["zh"][text_language(heatmap.task, heatmap.language)]
     replicates = f"{heatmap.replicates} 组样本"
     if heatmap.imported is not None:
         replicates = f"每格至多 {heatmap.replicates} 条回答"
     elif heatmap.replicates == 1:
-        replicates = "1 组样本（仅一个事实、一处文本）"
+        replicates = describe_one(heatmap, "zh")
     passes = (
         f"（全文循环 {heatmap.passes:.2f} 遍；更长的文本见 needle haystacks list）"
         if heatmap.passes is not None and heatmap.passes > 1
@@ -261,40 +306,30 @@ def _write_chinese(heatmap: Heatmap, key: tuple[tuple[Mark, str], ...]) -> Label
         tokenizer = f"长度按 {heatmap.model} 自己的 token 计"
     if hanzi:
         tokenizer = f"长度按汉字计（分词器 {heatmap.tokenizer}）"
-    recall = "尚无已评分的回答"
-    if heatmap.recall is not None:
-        recall = f"召回率 {heatmap.recall:.1%}（已评分回答 {heatmap.scored:,} 条）"
-    reasons = _count_left_out(heatmap)
-    left_out = "全部计入"
-    if reasons:
-        words = _name_marks(heatmap, "zh")
-        parts = "，".join(f"{words[verdict]} {count:,}" for verdict, count in reasons)
-        left_out = f"{sum(count for _, count in reasons):,} 条未计入：{parts}"
     needle = "针：不详" if heatmap.needle == UNKNOWN else f"针：{heatmap.needle}"
     haystack = "不详" if heatmap.haystack == UNKNOWN else heatmap.haystack
     return Labels(
         title=f"“大海捞针”压力测试：{heatmap.model}",
         subtitle=(
-            f"在不同上下文长度与文档深度下，让 {heatmap.model} {describe_task(heatmap, 'zh')}"
+            f"在不同上下文长度与文档深度下{subtitle_layout(heatmap, 'zh')}，"
+            f"让 {heatmap.model} {describe_task(heatmap, 'zh')}"
         ),
         simulated="模拟端点" if heatmap.simulated else None,
         warning=warn_known(heatmap, "zh"),
-        lengths_axis=f"上下文长度（{'汉字数' if hanzi else 'token 数'}）",
-        depths_axis="事实所在的文档深度",
-        top="文档开头",
-        bottom="文档结尾",
+        **write_axes(heatmap.unit, "zh"),
         colour_bar="检索准确率",
         key=key,
         footer=_without_empty(
             (
-                recall,
-                left_out,
+                write_recall(heatmap, "zh"),
+                write_left_out(heatmap, "zh"),
                 *describe_base(heatmap, "zh"),
                 *(("模拟端点",) if heatmap.simulated else ()),
             ),
             describe_controls(heatmap, "zh"),
             (
                 *name_task(heatmap, "zh"),
+                *name_layout(heatmap, "zh"),
                 needle,
                 f"{text}背景文本：{haystack}{passes}",
                 tokenizer,

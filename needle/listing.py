@@ -29,6 +29,7 @@ from needle.tokens import HANZI, load_counting
 from needle.types import Message, Trial
 
 _NO_MODEL = "no-model"
+_DEPTHS = ("depths", "depth_count")
 
 
 def list_haystacks_at_hand() -> int:
@@ -67,13 +68,7 @@ def print_prompt(
     """
     recipe, prepared = _prepare_one(config, said, length, depth, replicate)
     prepared = fit_from_earlier(prepared, out)
-    (asked,) = prepared.run.grid.lengths
-    trial = next(
-        t
-        for t in prepared.plan.trials
-        if (t.replicate, t.control) == (replicate, control)
-        and (t.context_length == asked or control == "no_haystack")
-    )
+    trial = _choose_trial(prepared, depth, replicate, control)
     template = choose_template(prepared.run.templates, trial.task, trial.language)
     messages = build_messages(trial, template, passage_reader(prepared)(trial))
     if as_json:
@@ -85,14 +80,35 @@ def print_prompt(
     return 0
 
 
+def _choose_trial(prepared: Prepared, depth: str, replicate: int, control: str | None) -> Trial:
+    """Return the trial asked for: of several needles the one at the depth."""
+    lengths = prepared.run.grid.lengths
+    trials = [t for t in prepared.plan.trials if t.replicate == replicate]
+    here = [t for t in trials if t.context_length in lengths]
+    cell = next((t for t in here if t.depth_percent == float(depth)), None)
+    if cell is None:
+        depths = ", ".join(f"{each:g}" for each in prepared.run.grid.depths)
+        raise UsageError(
+            f"no needle is planted at {depth}% (--depth): a shared context has them at {depths} "
+            f"(--depths names others)"
+        )
+    if control == "no_haystack":
+        return next(t for t in trials if (t.control, t.needle) == (control, cell.needle))
+    return cell if control is None else next(t for t in here if t.control == control)
+
+
 def _prepare_one(
     config: Path | None, said: Mapping[str, Any], length: str, depth: str, replicate: int
 ) -> tuple[Recipe, Prepared]:
     grid = {"lengths": [length], "depths": [depth]}
-    said = {**said, "grid": {**said.get("grid", {}), **grid}}
-    said["grid"].pop("length_count", None)
-    said["grid"].pop("depth_count", None)
-    recipe = read_recipe(config, said)
+    asked = {**said, "grid": {**said.get("grid", {}), **grid}}
+    asked["grid"].pop("length_count", None)
+    asked["grid"].pop("depth_count", None)
+    recipe = read_recipe(config, asked)
+    if recipe.layout == "shared":  # its prompts hold the needles of all depths
+        del asked["grid"]["depths"]
+        given = {name: said["grid"][name] for name in _DEPTHS if name in said.get("grid", {})}
+        recipe = read_recipe(config, {**asked, "grid": {**asked["grid"], **given}})
     if "language" not in said and recipe.language == "both":
         recipe = replace(recipe, language="zh" if recipe.unit == "hanzi" else "en")
         haystacks = find_haystacks(recipe.haystack)

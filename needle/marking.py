@@ -9,9 +9,9 @@ from needle.errors import UsageError, known
 from needle.judge import build_judge_messages
 from needle.judging import JudgingPlan, plan_judging
 from needle.money import cost
-from needle.needlefiles import choose_form, draw_needles, fits, load_needle_source
+from needle.needlefiles import choose_form, draw_needles, draw_together, fits, load_needle_source
 from needle.needles import NeedleSource, count_draws, form_of
-from needle.outcomes import is_recorded, read_result, settle_states
+from needle.outcomes import find_needle, is_recorded, read_result, settle_states
 from needle.prepare import Prepared
 from needle.rubrics import load_rubrics
 from needle.scoring import JUDGE, KEYWORD, PUBLISHED, score_outcome
@@ -33,7 +33,7 @@ def score_stored(folder: Path, scorers: Sequence[str], needles: Needles) -> int:
     written = read_scores(folder)
     fresh = []
     for trial, line in settle_states(read_lines(folder / OUTCOMES)).items():
-        needle = needles[line["task"]][line["language"]][line["replicate"]]
+        needle = find_needle(needles, line)
         if not needle.answers or not is_recorded(line):
             continue
         scores = score_outcome(scorers, trial, needle, read_result(line))
@@ -71,7 +71,12 @@ def _draw_now(
     """Draw anew what a run asked; what an imported one does not know may be anything."""
     first = asked[0]
     form = form_of(first) if first.facts else choose_form(source, first.task, None)
-    now = draw_needles(source, first.language, run.seed or 0, len(asked), form)
+    seed, language = run.seed or 0, first.language
+    if run.layout == "shared":
+        depths = len(run.grid.depths)
+        now = draw_together(source, language, seed, run.replicates, form, depths)
+    else:
+        now = draw_needles(source, language, seed, len(asked), form)
     for before, after in zip(asked, now, strict=True):
         facts, question = before.facts or after.facts, before.question or after.question
         if (facts, question) != (after.facts, after.question):

@@ -6,20 +6,28 @@ from dataclasses import dataclass
 from needle.calibration import Scale
 from needle.counting import Counting
 from needle.grid import GridWish
-from needle.types import Haystack, Language, Model, Needle, Template, Unit
+from needle.types import Haystack, Language, Layout, Model, Needle, Template, Unit
 
 
 @dataclass(frozen=True, slots=True)
 class Material:
-    """What the trials of one task and language are made of: a needle for each replicate.
+    """What the trials of one task and language are made of: the needles of each replicate.
 
-    ``language`` is that of needle, question and template; the haystack has its own.
+    ``each`` is how many a replicate has: one, or in the shared layout one for each depth and
+    one more, which is asked for without being there. ``language`` is that of needle, question
+    and template; the haystack has its own.
     """
 
     language: Language
     haystack: Haystack
     needles: tuple[Needle, ...]
     template: Template
+    each: int = 1
+
+    @property
+    def replicates(self) -> int:
+        """How many replicates its needles are for."""
+        return len(self.needles) // self.each
 
     @property
     def task(self) -> str:
@@ -55,6 +63,7 @@ class Settings:
     base_lengths: tuple[int, ...] = ()
     controls: bool = False
     fittings: Mapping[Language, Fitting] | None = None
+    layout: Layout = "classic"
 
     def counting(self, language: Language) -> Counting:
         """Return the counting by which contexts of a text's language are cut to their length."""

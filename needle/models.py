@@ -20,9 +20,9 @@ from pydantic import Field
 from needle.config import Count, Length
 from needle.errors import UsageError
 from needle.files import check_record, read_yaml, shipped
-from needle.money import price_writes
+from needle.money import add_batch_rates, price_writes
 from needle.prices import find_price
-from needle.tariffs import STRICT, CacheRules, Limits, Price
+from needle.tariffs import STRICT, BatchTerms, CacheRules, Limits, Price
 from needle.types import Model
 
 UNKNOWN_KEY = "OPENAI_API_KEY"
@@ -103,9 +103,10 @@ class Vendor:
 
     Models' names begin with ``prefix``, and what follows it is the name they are served as;
     with ``any_model`` any name that begins so is taken, with nothing more known of it.
-    ``prices`` is the vendor's id in genai-prices. ``errors`` holds, by kind of failure, texts
-    by which the vendor says it. ``cache`` is how it keeps the beginnings of prompts, None where
-    that is not known. ``source``, ``as_of`` and ``sources`` are those of its facts.
+    ``prices`` is the vendor's id in genai-prices. ``batch`` is how it takes batch files, with a
+    source and date of its own. ``errors`` holds, by kind of failure, texts by which the vendor says
+    it. ``cache`` is how it keeps the beginnings of prompts, None where that is not known.
+    ``source``, ``as_of`` and ``sources`` are those of its facts.
     """
 
     vendor: str
@@ -127,6 +128,7 @@ class Vendor:
     cache: CacheRules | None = None
     errors: dict[Said, tuple[str, ...]] = field(default_factory=dict)
     tiers: Tiers | None = None
+    batch: BatchTerms | None = None
     sources: dict[Fact, str] = field(default_factory=dict)
     unverified: tuple[Fact, ...] = ()
     note: str | None = None
@@ -229,6 +231,14 @@ def _check_vendor(data: dict[str, Any], place: str) -> Vendor:
             )
         _check_cache(entry.cache, f"{place}: models.{name}.cache")
     _check_cache(vendor.cache, f"{place}: cache")
+    terms = vendor.batch
+    if terms is not None and not (
+        min(terms.most_bytes, terms.most_requests) >= 1 and 0 < (terms.share or 1) <= 1
+    ):
+        raise UsageError(
+            f"batch files hold at least 1 byte and request, and cost a share of 0 to 1 of the "
+            f"price ({place}: batch)"
+        )
     return vendor
 
 
@@ -311,7 +321,12 @@ def price_entry(name: str, vendor: Vendor, entry: ModelEntry, date: str) -> Pric
     price = entry.price
     if price is None and vendor.prices is not None:
         price = find_price(vendor.prices, entry.priced_as or vendor.served_name(name), date)
-    return price and price_writes(price, cache_entry(vendor, entry))
+    if price is None:
+        return None
+    price, terms = price_writes(price, cache_entry(vendor, entry)), vendor.batch
+    if terms is None or name not in (terms.models or vendor.models):
+        return price
+    return add_batch_rates(price, terms.share)
 
 
 def cache_entry(vendor: Vendor, entry: ModelEntry) -> CacheRules:
@@ -342,6 +357,7 @@ def _make_model(name: str, vendor: Vendor, entry: ModelEntry, date: str | None) 
         window=entry.window,
         window_characters=entry.window_characters,
         price=price_entry(name, vendor, entry, date) if date else entry.price,
+        batch=vendor.batch,
         max_tokens_parameter=entry.max_tokens_parameter or vendor.max_tokens_parameter,
         temperature=entry.temperature,
         content=entry.content or vendor.content,

@@ -50,6 +50,13 @@ def price_writes(price: Price, rules: CacheRules) -> Price:
     return replace(price, write=price.input * rules.write_rate, tiers=tiers)
 
 
+def add_batch_rates(price: Price, share: float | None) -> Price:
+    """Return a price with rates for batches: its own, else a share (0-1) of the usual ones."""
+    if share is None or price.batch_input is not None:
+        return price
+    return replace(price, batch_input=price.input * share, batch_output=price.output * share)
+
+
 def choose_rates(price: Price, prompt: float) -> tuple[float, float, float, float]:
     """Return the rates for a prompt of so many tokens: input, output, cached and written input."""
     rates = (price.input, price.output, price.cached, price.write)

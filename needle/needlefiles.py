@@ -5,6 +5,7 @@ from typing import Any
 
 from needle.errors import UsageError
 from needle.files import check_record, list_shipped, locate, read_yaml, shipped
+from needle.gathering import count_gathered, gather_needles
 from needle.needles import Form, NeedleSource, count_apart, count_draws, draw_needle
 from needle.soundness import find_faults
 from needle.tasks import FAMILIES, Family
@@ -126,14 +127,42 @@ def draw_needles(
     form: Form | None = None,
 ) -> tuple[Needle, ...]:
     """Draw each replicate's needle; raise UsageError if the source lacks the language."""
+    _refuse_lacking(source, language)
+    return tuple(draw_needle(source, language, seed, number, form) for number in range(replicates))
+
+
+def _refuse_lacking(source: NeedleSource, language: Language) -> None:
     if any(language not in variant for variant in source.variants):
         raise UsageError(
             f"the needle {source.name!r} has no {language} wording (--language): "
             f"add it, or run the other language alone"
         )
-    return tuple(draw_needle(source, language, seed, number, form) for number in range(replicates))
 
 
-def repeats_needles(source: NeedleSource, replicates: int) -> bool:
-    """Tell whether replicates will share needles for want of different ones."""
-    return count_draws(source) < replicates
+def draw_together(
+    source: NeedleSource,
+    language: Language,
+    seed: int,
+    replicates: int,
+    form: Form,
+    depths: int,
+) -> tuple[Needle, ...]:
+    """Draw all that each replicate plants in its shared contexts, and the one that it does not.
+
+    Raises UsageError if the source lacks the language, or too few of its needles go together.
+    """
+    _refuse_lacking(source, language)
+    count = count_gathered(depths)
+    try:
+        return gather_needles(source, seed, replicates, count, form)[language]
+    except ValueError as error:
+        raise UsageError(
+            f"the needle {source.name!r} can't fill a shared context: of the {count} it asks for "
+            f"({depths} depths and the control) {error} (--layout shared): use fewer --depths, "
+            f"--needle {FAMILIES[form.task].needle}, or --layout classic"
+        ) from error
+
+
+def repeats_needles(source: NeedleSource, number: int) -> bool:
+    """Tell whether a run of so many needles will repeat some for want of different ones."""
+    return count_draws(source) < number

@@ -116,7 +116,7 @@ def draw_needle(
     their number, so that none comes twice before all have come once.
     """
     form = form or Form(source.task)
-    variant, indexes = _draw(source, seed, replicate)
+    variant, indexes = draw_options(source, seed, replicate)
     wording, salt = source.variants[variant][language], f"{seed} {replicate}"
     draws = _draw_each(source, indexes, form, salt)
     drawn_anew = form.task if source.each else None
@@ -165,7 +165,7 @@ def _draw_depths(count: int, salt: str) -> list[float]:
     return [round(100 * (part + rng.random()) / count, 3) for part in range(count)]
 
 
-def _draw(source: NeedleSource, seed: int, replicate: int) -> tuple[int, dict[str, int]]:
+def draw_options(source: NeedleSource, seed: int, replicate: int) -> tuple[int, dict[str, int]]:
     """Draw a replicate's variant, and the number of an option for each slot."""
     total = count_draws(source)
     rng = random.Random(f"needle {source.name} {seed}")

@@ -72,6 +72,11 @@ def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
             help="all (default) or none: also ask without the needle, and without any text.",
         ),
         click.option(
+            "--layout",
+            help="classic (default), or shared: all depths of a length in one context "
+            "(docs/layouts.md).",
+        ),
+        click.option(
             "--haystack", multiple=True, help="A haystack's name or folder (default essays)."
         ),
         click.option("--prompt", help="A prompt's name or YAML file (default plain)."),
@@ -138,6 +143,25 @@ def _limits_options() -> tuple[Callable[..., Any], ...]:
 def limits_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options that name the user's limits at the vendor."""
     for option in reversed(_limits_options()):
+        command = option(command)
+    return command
+
+
+def figure_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that say how figures are written."""
+    options = (
+        click.option(
+            "--format", "form", help="png, svg, pdf: several by commas (default the style's)."
+        ),
+        click.option("--dpi", type=int, help="A PNG's dots per inch, 50-1200."),
+        click.option(
+            "--palette",
+            type=click.Choice(["published", "safe"]),
+            default="published",
+            help="published (default), or safe: one that colour-blind readers can tell apart.",
+        ),
+    )
+    for option in reversed(options):
         command = option(command)
     return command
 

@@ -1,15 +1,18 @@
 """Outcomes as lines of outcomes.jsonl, and a trial's state from its lines. Pure."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 from needle.failures import may_be_charged
 from needle.money import cost
 from needle.tariffs import Price
-from needle.types import Asked, Failure, Place, Reply, Trial
+from needle.types import Asked, Failure, Language, Needle, Place, Reply, Trial
 
 Line = dict[str, Any]
+
+SIMULATED = "sim/"
+"""What the built-in endpoint's models are called in its replies, however they were asked."""
 
 _FROM_REPLY = (
     "endpoint_prompt_tokens",
@@ -37,6 +40,7 @@ def describe_trial(trial: Trial) -> Line:
         "layout": trial.layout,
         "control": trial.control,
         "needle": trial.needle.name,
+        **({} if trial.needle_index is None else {"needle_index": trial.needle_index}),
         "needles": [_describe_place(place) for place in trial.places],
         "replicate": trial.replicate,
         "haystack": None if without_text else trial.haystack,
@@ -57,11 +61,30 @@ def _describe_place(place: Place) -> Line:
         "depth_percent": place.depth_percent,
         "actual_depth_percent": place.actual_depth_percent,
         **({"distractor": True} if place.distractor else {}),
+        **({"other": True} if place.other else {}),
     }
 
 
-def write_line(trial: Trial, asked: Asked, price: Price | None) -> Line:
-    """Return an outcome's line, with every field of outcomes.jsonl."""
+def find_needle(
+    needles: Mapping[str, Mapping[Language, Sequence[Needle]]], line: Mapping[str, Any]
+) -> Needle:
+    """Return the needle that a line's trial asks for, out of its run's.
+
+    It stands at ``needle_index`` of its task's and language's, or where there is none at the
+    number of the replicate.
+    """
+    index: int = line.get("needle_index", line["replicate"])
+    return needles[line["task"]][line["language"]][index]
+
+
+def write_line(
+    trial: Trial, asked: Asked, price: Price | None, batch: tuple[str, str] | None = None
+) -> Line:
+    """Return an outcome's line, with every field of outcomes.jsonl.
+
+    ``batch`` is given for what came in a batch file: the batch, and its own name for the
+    request. Such a line has both in fields that no other has, and costs what batches cost.
+    """
     result = asked.result
     came = result if isinstance(result, Reply) else result.reply
     reply = asdict(came) if came is not None else {}
@@ -78,13 +101,16 @@ def write_line(trial: Trial, asked: Asked, price: Price | None) -> Line:
         **{name: reply.get(name) for name in _FROM_REPLY},
         "failure": failure,
         "attempts": asked.attempts,
-        "latency_s": round(asked.latency_s, 3),
+        "latency_s": None if asked.latency_s is None else round(asked.latency_s, 3),
         "started_at": asked.started_at,
-        "cost": price_reply(trial, result, price),
+        "cost": price_reply(trial, result, price, in_batch=batch is not None),
+        **({"batch": batch[0], "batch_request": batch[1]} if batch else {}),
     }
 
 
-def price_reply(trial: Trial, result: Reply | Failure, price: Price | None) -> Line | None:
+def price_reply(
+    trial: Trial, result: Reply | Failure, price: Price | None, in_batch: bool = False
+) -> Line | None:
     """Return what a reply cost, by the endpoint's own token counts where it gives them."""
     reply = result.reply if isinstance(result, Failure) else result
     if price is None or reply is None:
@@ -95,6 +121,7 @@ def price_reply(trial: Trial, result: Reply | Failure, price: Price | None) -> L
         trial.prompt_tokens if prompt is None else prompt,
         reply.completion_tokens or 0,
         reply.cached_tokens or 0,
+        batch=in_batch,
         written=reply.cache_write_tokens or 0,
     )
     return {"amount": round(amount, 9), "currency": price.currency}
@@ -147,6 +174,20 @@ def settle_states(lines: Iterable[Line]) -> dict[str, Line]:
     return states
 
 
+def find_todo(
+    trials: Iterable[Trial],
+    states: Mapping[str, Mapping[str, Any]],
+    waiting: Container[str] = (),
+    again_permanent: bool = False,
+) -> list[Trial]:
+    """Return the trials that are to be asked: not settled, and waiting in no open batch."""
+    return [
+        trial
+        for trial in trials
+        if trial.key not in waiting and not is_settled(states.get(trial.key), again_permanent)
+    ]
+
+
 def is_settled(line: Mapping[str, Any] | None, again_permanent: bool = False) -> bool:
     """Tell whether a trial in this state is not to be asked again.
 
@@ -157,3 +198,8 @@ def is_settled(line: Mapping[str, Any] | None, again_permanent: bool = False) ->
     if is_reply(line):
         return True
     return bool(line["failure"]["permanent"]) and not again_permanent
+
+
+def is_simulated(lines: Iterable[Mapping[str, Any]]) -> bool:
+    """Tell whether the built-in endpoint answered, by whatever name it was asked."""
+    return any(str(line.get("served_model")).startswith(SIMULATED) for line in lines)

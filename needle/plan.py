@@ -1,18 +1,19 @@
 """The plan: every trial of a run, in the order they are sent, with exact counts and keys. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
-from needle.context import SHORTFALL, share_cut
+from needle.context import SHORTFALL, Frame, share_cut
 from needle.errors import UsageError
 from needle.grid import format_length, make_grid
 from needle.materials import Material, Settings
-from needle.needles import spread
+from needle.needles import Insert, spread
 from needle.passages import draw_offset
 from needle.prompts import CHAT_OVERHEAD
 from needle.reading import Reading, count_passes, measure, read
+from needle.sharing import plan_shared
 from needle.tasks import BASE_TASKS
-from needle.trials import make_asking, plan_needle
-from needle.types import Haystack, Plan, Repeats, SamePlace, Trial
+from needle.trials import Asking, make_askings, plan_needle
+from needle.types import Grid, Haystack, Plan, Repeats, SamePlace, Trial
 
 VENDOR_SPARE = 0.01
 """The share of a window kept free where lengths are fitted to an endpoint's count: twice what
@@ -32,14 +33,14 @@ def make_plan(settings: Settings, materials: Sequence[Material]) -> Plan:
     trials: list[Trial] = []
     same_place: list[SamePlace] = []
     repeats: list[Repeats] = []
-    for replicate in range(len(materials[0].needles)):
+    for replicate in range(materials[0].replicates):
         for haystack, readers in _by_haystack(materials):
             longest = max(grid.lengths[-1], *settings.base_lengths, 0)
             reading = read(settings, haystack, replicate, longest)
             cut = 0
             for material in readers:
-                asking = make_asking(settings, reading, material, reading.passage.counting)
-                block, merged = plan_needle(asking, grid, _choose_base(settings, material, room))
+                base_lengths = _choose_base(settings, material, room)
+                block, merged = _plan_replicate(settings, reading, material, grid, base_lengths)
                 trials += block
                 same_place += merged
                 cut = max(cut, *(trial.cut for trial in block))
@@ -49,6 +50,20 @@ def make_plan(settings: Settings, materials: Sequence[Material]) -> Plan:
     base = {trial.context_length for trial in trials if trial.task in BASE_TASKS}
     base_lengths = tuple(length for length in settings.base_lengths if length in base)
     return Plan(tuple(trials), tuple(same_place), tuple(repeats), grid, base_lengths)
+
+
+def _plan_replicate(
+    settings: Settings,
+    reading: Reading,
+    material: Material,
+    grid: Grid,
+    base_lengths: Sequence[int],
+) -> tuple[list[Trial], list[SamePlace]]:
+    """Plan a replicate's trials in the layout of the run; in shared contexts no two are one."""
+    askings = make_askings(settings, reading, material, reading.passage.counting)
+    if settings.layout == "shared":
+        return plan_shared(askings, grid), []
+    return plan_needle(askings[0], grid, base_lengths)
 
 
 def _choose_base(settings: Settings, material: Material, room: int | None) -> tuple[int, ...]:
@@ -90,13 +105,12 @@ def _character_room(settings: Settings, materials: Sequence[Material]) -> int | 
     rooms = []
     for material in materials:
         counting = settings.counting(material.haystack.language)
-        for replicate in range(len(material.needles)):
+        for replicate in range(material.replicates):
             offset = draw_offset(material.haystack, settings.seed, replicate)
             passage = measure(material.haystack, offset, characters, counting, settings.unit)
             reading = Reading(material.haystack, replicate, offset, passage, passage, ())
-            asking = make_asking(settings, reading, material, counting)
-            for depth in (0, None) if settings.controls else (0,):  # with the needle and without
-                frame = asking.frame(spread(asking.needle, depth))
+            askings = make_askings(settings, reading, material, counting)
+            for asking, frame in _frame_all(askings, without=settings.controls):
                 inserted = frame.separator * len(frame.inserts)
                 texts = (frame.before, *frame.inserts, inserted, frame.after, *asking.others)
                 cut = characters - sum(map(len, texts))
@@ -133,23 +147,41 @@ def _hanzi_room(settings: Settings, material: Material, room: int) -> int:
     as well may also hold the letters after it, and these are not counted.
     """
     count, most, haystack = settings.hanzi.count, room * 4, material.haystack
-    for replicate in range(len(material.needles)):
+    for replicate in range(material.replicates):
         offset = draw_offset(haystack, settings.seed, replicate)
         passage = measure(haystack, offset, room, settings.tokens, settings.unit)
         reading = Reading(haystack, replicate, offset, passage, passage, ())
-        asking = make_asking(settings, reading, material, settings.tokens)
-        frame = asking.frame(spread(asking.needle, 0))
-        try:
-            cut = share_cut(passage, frame, room - SHORTFALL - len(frame.inserts) + 1)
-        except ValueError as error:
-            raise UsageError(
-                f"the window of {settings.model.name} is too small: {error} tokens "
-                f"of {room:,} (--reply-tokens)"
-            ) from error
-        inserted = frame.separator * len(frame.inserts)
-        texts = (frame.before, *frame.inserts, inserted, frame.after, *asking.others)
-        most = min(most, count(passage.text[:cut]) + sum(map(count, texts)) - 1)
+        askings = make_askings(settings, reading, material, settings.tokens)
+        for asking, frame in _frame_all(askings):
+            try:
+                cut = share_cut(passage, frame, room - SHORTFALL - len(frame.inserts) + 1)
+            except ValueError as error:
+                raise UsageError(
+                    f"the window of {settings.model.name} is too small: {error} tokens "
+                    f"of {room:,} (--reply-tokens)"
+                ) from error
+            inserted = frame.separator * len(frame.inserts)
+            texts = (frame.before, *frame.inserts, inserted, frame.after, *asking.others)
+            most = min(most, count(passage.text[:cut]) + sum(map(count, texts)) - 1)
     return most
+
+
+def _frame_all(
+    askings: Sequence[Asking], *, without: bool = False
+) -> Iterator[tuple[Asking, Frame]]:
+    """Yield what stands beside the haystack in each kind of a replicate's prompts.
+
+    Where a needle stands is nothing to its size: any depth will do. In the classic layout those
+    ``without`` the needle are of another kind; in the shared one all have the same inserts.
+    """
+    if askings[0].settings.layout == "shared":
+        inserts = [Insert(fact, 0) for asking in askings[:-1] for fact in asking.needle.facts]
+        for asking in askings:
+            yield asking, asking.frame(inserts)
+        return
+    for asking in askings:
+        for depth in (0, None) if without else (0,):
+            yield asking, asking.frame(spread(asking.needle, depth))
 
 
 def _refuse_beyond(settings: Settings, room: int | None) -> None:

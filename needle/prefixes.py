@@ -20,7 +20,7 @@ class Group:
     """The trials whose prompts begin alike, and how many tokens stand before a place.
 
     ``name`` tells groups apart, on any machine. ``ends`` and ``tokens`` are the haystack's ends
-    in its trials, ascending, and the tokens of a whole prompt that ends there.
+    in its trials, ascending, and about the tokens of a prompt up to there.
     """
 
     name: str
@@ -79,9 +79,11 @@ def _name(trial: Trial, templates: Mapping[Language, Template]) -> str:
 
 
 def _make_group(name: str, trials: list[Trial]) -> Group:
-    counts: dict[int, list[int]] = {}
+    counts: dict[int, list[float]] = {}
     for trial in trials:
-        counts.setdefault(trial.cut, []).append(count_billed(trial))
+        context = trial.cut + sum(len(place.text) for place in trial.places)
+        before_question = context / (context + len(trial.needle.question))
+        counts.setdefault(trial.cut, []).append(count_billed(trial) * before_question)
     ends = sorted(counts)
     means = [sum(counts[end]) / len(counts[end]) for end in ends]
     return Group(name, tuple(trials), tuple(ends), tuple(means))

@@ -21,9 +21,10 @@ from needle.errors import UsageError, known
 from needle.grid import GridWish
 from needle.judging import choose_judge
 from needle.keys import digest
+from needle.layouts import count_each, count_of, draw_for, note_crowded, refuse_unshared
 from needle.materials import Fitting, Material, Settings
 from needle.models import find_limits, find_model
-from needle.needlefiles import choose_form, choose_sources, draw_needles, repeats_needles
+from needle.needlefiles import choose_form, choose_sources, repeats_needles
 from needle.needles import Form, NeedleSource
 from needle.ordering import arrange
 from needle.origins import HaystackNote
@@ -34,8 +35,7 @@ from needle.store import name_run
 from needle.tariffs import CacheRules, Limits
 from needle.tasks import BASE_LENGTHS, BASE_TASKS, FAMILIES, text_language
 from needle.tokens import HANZI, countings_at_hand, load_counting
-from needle.trials import CLASSIC
-from needle.types import LANGUAGES, Haystack, Language, Model, Needle, Plan, Run, Template
+from needle.types import LANGUAGES, Haystack, Language, Layout, Model, Needle, Plan, Run, Template
 
 Ratio = Mapping[Language, VendorCount]
 
@@ -62,6 +62,7 @@ def prepare(recipe: Recipe, told_language: bool, model_name: str, date: str) -> 
     languages = choose_languages(recipe, told_language, haystacks)
     sources = choose_sources(recipe.task, recipe.needle)
     _refuse_one_language(sources, haystacks)
+    refuse_unshared(recipe, sources)
     forms = _choose_forms(recipe, sources)
     spoken = {*languages, *(text_language(task, one) for task in sources for one in languages)}
     templates = {one: load_template(recipe.prompt, one) for one in LANGUAGES if one in spoken}
@@ -69,8 +70,9 @@ def prepare(recipe: Recipe, told_language: bool, model_name: str, date: str) -> 
         Material(
             language,
             haystacks[text_language(task, language)],
-            draw_needles(source, language, recipe.seed, recipe.replicates, forms[task]),
+            draw_for(recipe, source, language, forms[task]),
             choose_template(templates, task, language),
+            count_of(recipe),
         )
         for task, source in sources.items()
         for language in languages
@@ -90,6 +92,7 @@ def prepare(recipe: Recipe, told_language: bool, model_name: str, date: str) -> 
         base_lengths=BASE_LENGTHS,
         controls=recipe.controls == "all",
         fittings=_make_fittings(ratio, tokens),
+        layout=recipe.layout,
     )
     plan = make_plan(settings, materials)
     limits = choose_limits(recipe, model)
@@ -100,11 +103,11 @@ def prepare(recipe: Recipe, told_language: bool, model_name: str, date: str) -> 
         f"needle {source.name!r} has fewer wordings than replicates: replicates share "
         f"needles and differ in their haystack only"
         for source in sources.values()
-        if repeats_needles(source, recipe.replicates)
+        if repeats_needles(source, recipe.replicates * count_of(recipe))
     ]
     if len(languages) == 1 and recipe.language == "both" and recipe.unit == "tokens":
         notes.append(f"the haystack is in one language: running {languages[0]} alone")
-    return _put_in_order(Prepared(run, plan, haystacks, (*notes, *_notes(run))))
+    return _put_in_order(Prepared(run, plan, haystacks, (*notes, *_notes(run, plan))))
 
 
 def _put_in_order(prepared: Prepared) -> Prepared:
@@ -227,7 +230,7 @@ def with_ratio(prepared: Prepared, ratio: Ratio) -> Prepared:
     run = replace(prepared.run, ratio=dict(ratio))
     again = _plan_again(run)
     refuse_beyond_limits(again.plan, known(run.reply_tokens), run.limits)
-    whole = _digest_plan(again.plan)
+    whole = _digest_plan(again.plan, run.layout)
     passes = {repeat.language: repeat.passes for repeat in again.plan.repeats}
     fitted = replace(
         run,
@@ -269,6 +272,7 @@ def _plan_again(run: Run) -> Prepared:
             haystacks[text_language(task, language)],
             run.needles[task][language],
             choose_template(run.templates, task, language),
+            count_each(run.layout, len(run.grid.depths)),
         )
         for task in run.tasks
         for language in run.languages
@@ -286,8 +290,10 @@ def _plan_again(run: Run) -> Prepared:
         base_lengths=run.base_lengths,
         controls=run.controls == "all",
         fittings=_make_fittings(run.ratio, tokens),
+        layout=run.layout,
     )
-    return Prepared(run, make_plan(settings, materials), haystacks, _notes(run))
+    plan = make_plan(settings, materials)
+    return Prepared(run, plan, haystacks, _notes(run, plan))
 
 
 def _describe(
@@ -301,7 +307,7 @@ def _describe(
 ) -> Run:
     passes = {repeat.language: repeat.passes for repeat in plan.repeats}
     scorers = recipe.scorer or (KEYWORD,)
-    whole = _digest_plan(plan)
+    whole = _digest_plan(plan, settings.layout)
     model = settings.model
     needles: dict[str, dict[Language, tuple[Needle, ...]]] = {}
     for material in materials:
@@ -338,21 +344,22 @@ def _describe(
         judge=choose_judge(scorers, recipe.judge_model, recipe.judge_base_url, date),
         base_lengths=plan.base_lengths,
         controls=recipe.controls,
+        layout=recipe.layout,
         versions={"python": platform.python_version(), **{n: version(n) for n in _VERSIONED}},
     )
 
 
-def _digest_plan(plan: Plan) -> str:
+def _digest_plan(plan: Plan, layout: Layout) -> str:
     return digest(
         {
             "keys": [trial.key for trial in plan.trials],
             "grid": [plan.grid.lengths, plan.grid.depths],
-            "layout": CLASSIC,
+            "layout": layout,
         }
     )
 
 
-def _notes(run: Run) -> tuple[str, ...]:
+def _notes(run: Run, plan: Plan) -> tuple[str, ...]:
     notes = [
         f"{language}: the longest context reads the haystack {note.name!r} through "
         f"{note.passes:.2f} times: its text repeats, in fresh orders "
@@ -360,6 +367,7 @@ def _notes(run: Run) -> tuple[str, ...]:
         for language, note in run.haystacks.items()
         if note.passes is not None and note.passes > 1
     ]
+    notes += note_crowded(plan)
     lacking = [length for length in BASE_LENGTHS if length not in run.base_lengths]
     if lacking and set(run.tasks) & set(BASE_TASKS):
         notes.append(

@@ -106,7 +106,7 @@ def _covers(earlier: Run, run: Run) -> bool:
             for one, note in run.haystacks.items()
         )
         and all(
-            earlier.needles[task].get(one, ())[: run.replicates] == needles
+            earlier.needles[task].get(one, ())[: len(needles)] == needles
             for task, by_language in run.needles.items()
             for one, needles in by_language.items()
         )
@@ -212,7 +212,8 @@ def _subjects(prepared: Prepared, language: Language, free: bool) -> Iterator[Su
         for one, needles in by_language.items()
         if text_language(task, one) == language
     )
-    for number, needle in enumerate(needles):
+    each = len(needles) // run.replicates  # in the shared layout a replicate has several
+    for number, needle in enumerate(needles[::each]):
         offset = draw_offset(haystack, known(run.seed), number)
         yield Subject(
             language=language,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self, TextIO
 from needle.cells import Scored, make_cells
 from needle.figures import Cell
 from needle.grid import format_length
-from needle.labels import COLOURS
+from needle.palettes import PALETTES
 from needle.types import Asked, Failure, Language, Reply, Run, Score, Trial
 
 if TYPE_CHECKING:
@@ -258,7 +258,8 @@ def _draw_cell(cell: Cell, wide: int) -> "Text":
 
 def mix_colour(score: float) -> str:
     """Return the published colour scale's colour of a score, as #rrggbb."""
-    low, high = (COLOURS[0], COLOURS[1]) if score < 0.5 else (COLOURS[1], COLOURS[2])  # noqa: PLR2004
+    lowest, middle, highest = PALETTES["published"]
+    low, high = (lowest, middle) if score < 0.5 else (middle, highest)  # noqa: PLR2004
     share = score * 2 if score < 0.5 else score * 2 - 1  # noqa: PLR2004
     channels = (
         round(int(low[i : i + 2], 16) * (1 - share) + int(high[i : i + 2], 16) * share)

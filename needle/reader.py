@@ -63,11 +63,16 @@ class Answer:
     context_characters: int
 
 
-def answer(prompt: str, sees: Callable[[float], bool] = lambda _: True) -> Answer:
+def answer(
+    prompt: str,
+    sees: Callable[[float], bool] = lambda _: True,
+    takes: Callable[[int], int] = lambda _: 0,
+) -> Answer:
     """Answer the question at a prompt's end with the nearest sentence that the reader sees.
 
     ``sees`` tells of a depth, in percent, whether a sentence there is seen: one that is not
-    is as if it were not in the text. A sentence far from the question is no answer. A
+    is as if it were not in the text. A sentence far from the question is no answer. ``takes``
+    tells which of so many near sentences that are seen, nearest first, is the answer. A
     question that asks for all of something is answered with every near sentence.
     """
     context, question = split_prompt(prompt)
@@ -77,7 +82,7 @@ def answer(prompt: str, sees: Callable[[float], bool] = lambda _: True) -> Answe
     if _ASKS_FOR_ALL.search(question):
         seen.sort(key=lambda found: found.start)
     else:
-        seen = seen[:1]
+        seen = [seen[takes(len(seen))]]
     gap = " " if find_language(question) == "en" else ""
     text = gap.join(dict.fromkeys(found.sentence for found in seen))
     return Answer(text, seen[0].start, 100 * seen[0].start / len(context), len(context))

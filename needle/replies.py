@@ -4,14 +4,16 @@ import functools
 import hashlib
 import json
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from needle import oracle
 from needle.caching import TOKENS_A_MESSAGE, TOKENS_A_REQUEST, Part, Served
+from needle.errors import UsageError
 from needle.needlefiles import list_needles, load_needle_source
 from needle.reader import answer
-from needle.surfaces import draw, recall
+from needle.surfaces import draw, recall, take
 from needle.tokens import load_counting
 
 ENCODING = "o200k_base"
@@ -21,12 +23,14 @@ ENCODING = "o200k_base"
 class SimulatedModel:
     """A model of the endpoint: the surface it sees by, its window in tokens, and how it reads.
 
-    One that knows needles reads by the wordings of the shipped ones, the others by words.
+    One that knows needles reads by the wordings of the shipped ones, the others by words. A
+    distracted one may take a sentence like the nearest for it.
     """
 
     surface: str
     window: int
     knows_needles: bool = False
+    distracted: bool = False
 
 
 MODELS = {
@@ -35,7 +39,20 @@ MODELS = {
     "sim/middle": SimulatedModel("middle", 131_072),
     "sim/window": SimulatedModel("window", 131_072),
     "sim/oracle": SimulatedModel("full", 131_072, knows_needles=True),
+    "sim/distracted": SimulatedModel("full", 131_072, distracted=True),
 }
+
+
+def read_names(told: Sequence[str]) -> dict[str, str]:
+    """Read other names for models, each ``NAME=MODEL``; raise UsageError for any other text."""
+    names = {}
+    for text in told:
+        name, equals, model = text.rpartition("=")
+        if not (name and equals and model in MODELS):
+            known = ", ".join(MODELS)
+            raise UsageError(f"not a name for a model: {text!r} (--as): use NAME=MODEL, of {known}")
+        names[name] = model
+    return names
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +97,8 @@ class Question:
     told: bool = False
 
 
-def read_request(data: bytes) -> Question:
-    """Check a request's body and return what it asks.
+def read_request(data: bytes, names: Mapping[str, str] | None = None) -> Question:
+    """Check a request's body and return what it asks; ``names`` are other names for models.
 
     Raises Refused for one that is not OpenAI's chat request to a model of this endpoint.
     """
@@ -92,6 +109,8 @@ def read_request(data: bytes) -> Question:
     if not isinstance(body, dict):
         raise Refused(400, "The body of your request must be a JSON object.")
     model = body.get("model")
+    if isinstance(model, str):
+        model = (names or {}).get(model, model)
     if not isinstance(model, str) or model not in MODELS:
         known = ", ".join(MODELS)
         message = f"The model {model!r} does not exist: use {known}."
@@ -182,10 +201,13 @@ def reply(
     def sees(depth: float) -> bool:
         return drawn < recall(model.surface, tokens, depth, window)
 
+    def takes(near: int) -> int:
+        return take(near, draw(seed, "distraction", question.prompt)) if model.distracted else 0
+
     if model.knows_needles:
         read = oracle.answer(question.prompt, _learn_needles(), sees)
     else:
-        read = answer(question.prompt, sees)
+        read = answer(question.prompt, sees, takes)
     text = _cut(read.text, question.reply_tokens or window - prompt_tokens)
     finish_reason = "stop" if text == read.text else "length"
     if fault == "filter":

@@ -59,8 +59,8 @@ def score_run(
             judged = _judge(folder, run, needles, concurrency, budget, rate, yes)
         if run != stored:
             rewrite_run(folder, run)
-        drawn, heatmaps = draw_run(folder)
-    print_drawn(drawn, heatmaps)
+        drawn, panels = draw_run(folder)
+    print_drawn(drawn, panels)
     if judged is not None:
         return say_judged(folder, judged)
     for line in describe_agreements(folder, run):

@@ -5,14 +5,15 @@ A run may be stopped at any instant and goes on where it was.
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Container, Iterable, Mapping, Sequence
 from contextlib import closing, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol
 
+from needle.batches import find_waiting
 from needle.breakpoints import mark_body
 from needle.budget import Budget, Purse
 from needle.chains import Step
@@ -20,27 +21,28 @@ from needle.endpoint import Interrupted, MakeBody, Turn, ask, open_client, reque
 from needle.errors import NeedleError, Stopped, StoreError, known
 from needle.gate import Gate
 from needle.ordering import arrange
-from needle.outcomes import count_lost, is_reply, is_settled, read_result, settle_states, write_line
+from needle.outcomes import count_lost, find_todo, is_reply, read_result, settle_states, write_line
 from needle.pace import DAY_S, Pace
 from needle.passages import read_passage
 from needle.prefixes import count_billed
 from needle.prepare import Prepared
 from needle.prompts import build_messages, choose_template
 from needle.scoring import score_outcome
-from needle.sending import Sending, remember_kept
+from needle.sending import Sending, remember_kept, work_together
 from needle.stopping import Stop, catch_signals
 from needle.store import (
     OUTCOMES,
     SCORES,
     Log,
     has_room,
+    read_batches,
     read_lines,
     read_scores,
     score_line,
 )
 from needle.tariffs import Limits
 from needle.truncation import PromptCounts, remember_lines
-from needle.types import Asked, Failure, Language, Reply, Score, Trial
+from needle.types import Asked, Failure, Language, Message, Reply, Run, Score, Trial
 from needle.warmth import Warmth
 
 _SAME_PASSAGES = 4  # passages kept at once: a few languages and replicates are in flight
@@ -69,6 +71,8 @@ class Ending:
     """How a run ended: what is done, and why it stopped early if it did.
 
     ``spent`` is what all its outcomes cost, in what the budget is of; tokens without one.
+    ``waiting`` counts the trials without an outcome that an open batch may still answer:
+    they are not among ``not_run``.
     """
 
     replies: int
@@ -77,6 +81,7 @@ class Ending:
     stopped: NeedleError | None
     interrupted: bool
     spent: float = 0.0
+    waiting: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,13 +89,14 @@ class Orders:
     """How a run is to be carried out: nothing that shapes its requests.
 
     ``concurrency`` and ``limits`` replace the run's own where given; ``failed`` asks again
-    what can't pass by itself.
+    what can't pass by itself; ``batched`` asks what an open batch may still answer, too.
     """
 
     budget: Budget | None = None
     concurrency: int | None = None
     limits: Limits | None = None
     failed: bool = False
+    batched: bool = False
 
 
 def carry_out(
@@ -110,14 +116,16 @@ async def _carry_out(
     with closing(Log(folder / OUTCOMES)) as outcomes, closing(Log(folder / SCORES)) as scores:
         lines = list(read_lines(folder / OUTCOMES))
         states = settle_states(lines)
+        waiting = find_waiting(read_batches(folder).values())
+        passed_over = () if orders.batched else waiting
         count = orders.concurrency or known(run.concurrency)
-        steps = arrange(plan.trials, run.templates, run.model.cache, count)
-        left = [s for s in steps if not is_settled(states.get(s.trial.key), orders.failed)]
-        todo = [step.trial for step in left]
+        ordered = arrange(plan.trials, run.templates, run.model.cache, count)
+        steps = {step.trial.key: step for step in ordered}
+        todo = find_todo([step.trial for step in ordered], states, passed_over, orders.failed)
         scored = _score_stored(prepared, states, folder, scores)
-        purse = count_spent(prepared, orders.budget, lines)
+        purse = count_spent(prepared, orders.budget, lines, waiting)
         stop = Stop()
-        warmth = remember_kept(Warmth(run.model.cache), steps, lines)
+        warmth = remember_kept(Warmth(run.model.cache), ordered, lines)
         client = open_client(run.model, key, known(run.timeout_s))
 
         async def ask_model(make_body: MakeBody, turn: Turn, lost: Callable[[], None]) -> Asked:
@@ -140,7 +148,7 @@ async def _carry_out(
         work = _Work(
             prepared=prepared,
             folder=folder,
-            sending=Sending(left, warmth, stop, purse.allows),
+            sending=Sending([steps[t.key] for t in todo], warmth, stop, purse.allows),
             read=passage_reader(prepared),
             ask_model=ask_model,
             outcomes=outcomes,
@@ -153,25 +161,36 @@ async def _carry_out(
         )
         try:
             with catch_signals(stop, watch.say):
-                await _work_together([work.ask_on() for _ in range(most)])
+                await work_together([work.ask_on() for _ in range(most)])
         finally:
             await client.close()
         if work.sending.unmet and orders.budget is not None:
             stop.because(_used_up(orders.budget))
-        return _conclude(plan.trials, folder, stop, purse)
+        ending = conclude(plan.trials, folder, waiting, purse.spent)
+        return replace(ending, stopped=stop.reason, interrupted=stop.interrupted)
 
 
 def count_spent(
-    prepared: Prepared, budget: Budget | None, lines: Iterable[Mapping[str, Any]]
+    prepared: Prepared,
+    budget: Budget | None,
+    lines: Iterable[Mapping[str, Any]],
+    waiting: Container[str] = (),
 ) -> Purse:
-    """Return a purse out of which all that a run's outcomes have cost is paid."""
+    """Return a purse out of which all that a run's outcomes have cost is paid.
+
+    What open batches may cost is set aside.
+    """
     purse = Purse(budget, prepared.run.model.price, known(prepared.run.reply_tokens))
     for asked in (prepared.run.ratio or {}).values():
         purse.pay(asked.prompt_tokens, asked.completion_tokens)
     by_key = {trial.key: trial for trial in prepared.plan.trials}
     for line in lines:
         if line["trial"] in by_key:
-            purse.count(by_key[line["trial"]], read_result(line), count_lost(line))
+            lost, in_batch = count_lost(line), "batch" in line
+            purse.count(by_key[line["trial"]], read_result(line), lost, in_batch=in_batch)
+    purse.set_aside = sum(
+        purse.worst(trial, in_batch=True) for trial in by_key.values() if trial.key in waiting
+    )
     return purse
 
 
@@ -179,24 +198,11 @@ def _remember_sent(pace: Pace, lines: Iterable[Mapping[str, Any]], reply_tokens:
     """Let the pace know what earlier processes sent within the last day."""
     since = time.time() - DAY_S
     for line in lines:
+        if "batch" in line:
+            continue  # batches have limits of their own
         at = datetime.fromisoformat(line["started_at"]).timestamp()
         if at > since:
             pace.remember(line["prompt_tokens"] + reply_tokens, at)
-
-
-async def _work_together(jobs: list[Any]) -> None:
-    """Run workers to their ends: a fault in one does not drop what others have in flight."""
-    tasks = [asyncio.ensure_future(job) for job in jobs]
-    try:
-        results = await asyncio.gather(*tasks, return_exceptions=True)
-    except asyncio.CancelledError:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        return
-    for result in results:
-        if isinstance(result, BaseException) and not isinstance(result, asyncio.CancelledError):
-            raise result
 
 
 @dataclass(slots=True)
@@ -268,7 +274,7 @@ class _Work:
             # Nothing keeps the messages here once the request is made: a prompt may be
             # megabytes long, and only those in flight are to be in memory (law 9).
             template = choose_template(run.templates, trial.task, trial.language)
-            messages = build_messages(trial, template, self.read(trial))
+            messages = write_prompt(run, trial, self.read(trial))
             body = request_body(run.model, messages, run.temperature, reply_tokens)
             return mark_body(body, step, template, run.model.cache)
 
@@ -317,6 +323,12 @@ def _used_up(budget: Budget) -> Stopped:
     return Stopped(f"the budget of {budget} is used up (--budget)")
 
 
+def write_prompt(run: Run, trial: Trial, passage: str) -> list[Message]:
+    """Return the messages of a trial, from its replicate's passage."""
+    template = choose_template(run.templates, trial.task, trial.language)
+    return build_messages(trial, template, passage)
+
+
 def passage_reader(prepared: Prepared) -> Callable[[Trial], str]:
     """Return what reads a trial's passage; those of a few replicates are kept at a time."""
     longest: dict[tuple[Language, int], int] = {}
@@ -350,15 +362,21 @@ def _score_stored(
     return stored
 
 
-def _conclude(trials: Sequence[Trial], folder: Path, stop: Stop, purse: Purse) -> Ending:
+def conclude(
+    trials: Sequence[Trial], folder: Path, waiting: Container[str], spent: float = 0.0
+) -> Ending:
+    """Return where a run stands by what is stored of it."""
     states = settle_states(read_lines(folder / OUTCOMES))
     mine = [states[trial.key] for trial in trials if trial.key in states]
     replies = sum(map(is_reply, mine))
+    left = [trial for trial in trials if trial.key not in states]
+    batched = sum(trial.key in waiting for trial in left)
     return Ending(
         replies=replies,
         failures=len(mine) - replies,
-        not_run=len(trials) - len(mine),
-        stopped=stop.reason,
-        interrupted=stop.interrupted,
-        spent=purse.spent,
+        not_run=len(left) - batched,
+        stopped=None,
+        interrupted=False,
+        spent=spent,
+        waiting=batched,
     )

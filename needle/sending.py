@@ -101,3 +101,18 @@ def remember_kept(
             began = datetime.fromisoformat(line["started_at"]).timestamp()
             warmth.remember(by_key[line["trial"]], began + line["latency_s"])
     return warmth
+
+
+async def work_together(jobs: list[Any]) -> None:
+    """Run workers to their ends: a fault in one does not drop what others have in flight."""
+    tasks = [asyncio.ensure_future(job) for job in jobs]
+    try:
+        results = await asyncio.gather(*tasks, return_exceptions=True)
+    except asyncio.CancelledError:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        return
+    for result in results:
+        if isinstance(result, BaseException) and not isinstance(result, asyncio.CancelledError):
+            raise result

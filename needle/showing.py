@@ -5,7 +5,8 @@ from pathlib import Path
 import click
 
 from needle.drawing import draw_run
-from needle.figures import Heatmap
+from needle.figures import Panel, Style
+from needle.palettes import Palette
 from needle.store import load_run
 from needle.summary import describe_recall
 from needle.types import Language
@@ -13,27 +14,53 @@ from needle.types import Language
 DONE = 0
 
 
-def print_drawn(drawn: list[Path], heatmaps: list[Heatmap], labels: Language | None = None) -> None:
+def print_drawn(drawn: list[Path], panels: list[Panel], labels: Language | None = None) -> None:
     """Say the recall of each figure, and where the figures are."""
     from needle.fonts import chinese_font_advice
 
-    for heatmap in heatmaps:
-        click.echo(describe_recall(heatmap))
+    for panel in panels:
+        click.echo(describe_recall(panel.heatmap))
     for path in drawn:
         click.echo(str(path))
     advice = chinese_font_advice()
-    if advice and any((labels or heatmap.language) == "zh" for heatmap in heatmaps):
+    if advice and any((labels or panel.heatmap.language) == "zh" for panel in panels):
         click.echo(f"note: {advice}", err=True)
 
 
-def draw_again(folders: tuple[Path, ...], labels: str | None, scorer: str | None) -> int:
+def draw_again(
+    folders: tuple[Path, ...],
+    labels: Language | None,
+    scorer: str | None,
+    style: Style,
+    form: str | None,
+    palette: Palette,
+    dpi: int | None,
+) -> int:
     """Draw the figures of run folders anew, by their primary scorer or the one named."""
+    from needle.canvas import check_output, read_formats
+
+    formats = read_formats(form) if form is not None else None
+    if dpi is not None:
+        check_output(("png",), dpi)
     for folder in folders:
         load_run(folder)
-        language: Language | None = "zh" if labels == "zh" else "en" if labels == "en" else None
-        drawn, heatmaps = draw_run(folder, language, scorer)
-        print_drawn(drawn, heatmaps, language)
+        drawn, panels = draw_run(
+            folder, labels, scorer, style=style, formats=formats, palette=palette, dpi=dpi
+        )
+        print_drawn(drawn, panels, labels)
+        if style == "paper":
+            print_captions(panels, labels)
     return DONE
+
+
+def print_captions(panels: list[Panel], labels: Language | None) -> None:
+    """Say what the faces of a paper's figures leave out, in the language of their words."""
+    from needle.paper_captions import write_caption
+
+    for panel in panels:
+        click.echo(
+            f"caption: {write_caption(panel.heatmap, labels or panel.heatmap.language, panel.weak)}"
+        )
 
 
 def print_table(folder: Path, form: str, output: Path | None) -> int:

@@ -18,7 +18,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from needle.caches import NO_CACHE, find_cache
@@ -61,12 +61,14 @@ def create_app(
     latency_s: float = 0,
     cache: CacheRules = NO_CACHE,
     clock: Callable[[], float] = time.monotonic,
+    names: Mapping[str, str] | None = None,
 ) -> "Starlette":
     """Return the endpoint as an ASGI application.
 
     ``seed`` shapes faults and surfaces; ``window`` is every model's, in tokens, instead of
     its own; with a ``key`` any other is turned down; ``latency_s`` is waited before each
-    reply. ``cache`` are the rules that its prompt cache plays, by the seconds of ``clock``.
+    reply. ``cache`` are the rules that its prompt cache plays, by the seconds of ``clock``;
+    ``names`` are other names by which models answer.
     """
     from starlette.applications import Starlette
     from starlette.concurrency import run_in_threadpool
@@ -84,12 +86,12 @@ def create_app(
             _check_key(request, key)
         except Refused as refused:
             return respond(refused.sent)
-        return respond(Sent(200, json.dumps(_list_models(window))))
+        return respond(Sent(200, json.dumps(_list_models(window, names or {}))))
 
     async def complete(request: "Request") -> Any:
         try:
             _check_key(request, key)
-            question = await run_in_threadpool(read_request, await request.body())
+            question = await run_in_threadpool(read_request, await request.body(), names)
             fault = draw_fault(faults, seed, question.digest, times_asked[question.digest])
             times_asked[question.digest] += 1
             if fault in _SILENT:
@@ -132,7 +134,7 @@ def _check_key(request: "Request", key: str | None) -> None:
         raise Refused(401, "Incorrect API key provided.", "invalid_api_key")
 
 
-def _list_models(window: int | None) -> dict[str, Any]:
+def _list_models(window: int | None, names: Mapping[str, str]) -> dict[str, Any]:
     listed = [
         {
             "id": name,
@@ -141,7 +143,7 @@ def _list_models(window: int | None) -> dict[str, Any]:
             "owned_by": "needle",
             "context_window": window or model.window,
         }
-        for name, model in MODELS.items()
+        for name, model in (*MODELS.items(), *((x, MODELS[own]) for x, own in names.items()))
     ]
     return {"object": "list", "data": listed}
 
@@ -155,6 +157,7 @@ def serve(
     with_parent: bool,
     latency_s: float = 0,
     cache: str = "none",
+    names: Mapping[str, str] | None = None,
 ) -> None:
     """Serve on loopback until interrupted; print one line with the address once it is ready.
 
@@ -179,7 +182,7 @@ def serve(
         address = f"http://{HOST}:{listening.getsockname()[1]}/v1"
         load_counting(ENCODING)  # now, so that the first request need not wait for it
         config = uvicorn.Config(
-            create_app(seed, window, faults, key, latency_s, rules),
+            create_app(seed, window, faults, key, latency_s, rules, names=names),
             log_config=None,
             log_level="critical",
             access_log=False,

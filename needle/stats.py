@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from needle.cells import Scored
-from needle.claims import Along, EffectiveLength, Estimate, Statistics
+from needle.claims import Along, Estimate, Statistics
 from needle.effective import reach_absolute, reach_relative
 from needle.figures import Heatmap
 from needle.intervals import LEVEL, Scores, estimate, quantile
@@ -38,12 +38,10 @@ def make_statistics(run: Run, heatmap: Heatmap, scored: Iterable[Scored]) -> Sta
     along = tuple(Along(at, take(own[:, [i], :])) for i, at in enumerate(lengths))
     base = _base_scores(run, heatmap, every, own)
     shown = _show(run, heatmap, own)
-    effective: tuple[EffectiveLength, ...] = (reach_absolute(along),)
+    held, short = own, base
     if one_draw:
-        flat = own.transpose(1, 0, 2).reshape(1, len(lengths), -1)
-        effective += (reach_relative(along, flat, base.reshape(1, 1, -1)),)
-    else:
-        effective += (reach_relative(along, own, base),)
+        held = own.transpose(1, 0, 2).reshape(1, len(lengths), -1)
+        short = base.reshape(1, 1, -1)
     return Statistics(
         model=heatmap.model,
         task=heatmap.task,
@@ -57,7 +55,7 @@ def make_statistics(run: Run, heatmap: Heatmap, scored: Iterable[Scored]) -> Sta
         ),
         lengths=along,
         depths=tuple(Along(at, take(own[:, :, [j]])) for j, at in enumerate(depths)),
-        effective=effective,
+        effective=(reach_absolute(lengths, held), reach_relative(lengths, held, short)),
         weak=find_weak_region(heatmap),
         replicates=1 if one_draw else run.replicates,
         replicates_wanted=_want(own, one_draw=one_draw),

@@ -3,7 +3,9 @@
 import asyncio
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from contextvars import ContextVar
+from functools import partial
 
 from needle.endpoint import Interrupted
 from needle.errors import NeedleError, Stopped
@@ -72,6 +74,50 @@ class Stop:
             raise Interrupted
 
 
+class Switch:
+    """What stops a run in another thread, where no signal comes: as Ctrl-C would."""
+
+    def __init__(self) -> None:
+        """Begin with nothing to stop."""
+        self._interrupt: Callable[[], object] | None = None
+        self._pressed = False
+
+    @contextmanager
+    def wired(
+        self, loop: asyncio.AbstractEventLoop, interrupt: Callable[[], None]
+    ) -> Iterator[None]:
+        """Lead to what is at work in a loop."""
+        self._interrupt = partial(loop.call_soon_threadsafe, interrupt)
+        if self._pressed:
+            loop.call_soon(interrupt)
+        try:
+            yield
+        finally:
+            self._interrupt = None
+
+    def press(self) -> None:
+        """Stop what is at work: once to send nothing more, twice to drop what is in flight.
+
+        What is not at work yet stops as soon as it is.
+        """
+        self._pressed = True
+        if self._interrupt is not None:
+            self._interrupt()
+
+
+_SWITCH: ContextVar[Switch | None] = ContextVar("switch", default=None)
+
+
+@contextmanager
+def with_switch(switch: Switch) -> Iterator[None]:
+    """Let a switch stop what is carried out in this thread meanwhile."""
+    token = _SWITCH.set(switch)
+    try:
+        yield
+    finally:
+        _SWITCH.reset(token)
+
+
 @contextmanager
 def catch_signals(stop: Stop, say: Callable[[str], None]) -> Iterator[None]:
     """Take Ctrl-C twice: first send nothing more, then drop what is in flight."""
@@ -94,7 +140,10 @@ def catch_signals(stop: Stop, say: Callable[[str], None]) -> Iterator[None]:
         for number in caught:
             loop.add_signal_handler(number, interrupt)
     except (NotImplementedError, ValueError, RuntimeError):
-        yield  # not the main thread, or Windows: Ctrl-C ends the run at once, resumable
+        # Not the main thread, or Windows: without a switch Ctrl-C ends the run at once, resumable.
+        switch = _SWITCH.get()
+        with nullcontext() if switch is None else switch.wired(loop, interrupt):
+            yield
         return
     try:
         yield

@@ -1,32 +1,38 @@
 """The run folder: the one module that writes it. An outcome is on disk before anyone is told.
 
-run.yaml says what the run is; outcomes.jsonl and scores.jsonl only grow.
+run.yaml says what the run is; outcomes.jsonl and scores.jsonl only grow, and so does
+batches.jsonl, the record of batch files, where there are any.
 """
 
 import json
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from needle.batches import BatchFile, describe_file, follow_files
 from needle.errors import StoreError, UsageError
-from needle.files import check_record, read_yaml
+from needle.files import check_record, dump_yaml, read_yaml
 from needle.outcomes import Line
 from needle.types import Run, Score
 
 RUN, OUTCOMES, SCORES = "run.yaml", "outcomes.jsonl", "scores.jsonl"
+BATCHES, BATCH_FOLDER = "batches.jsonl", "batch"
 _LOCK = ".lock"
 _SPARE_PER_REQUEST = 64 * 1024  # bytes of free disk wanted for each request in flight
 
 
 def name_run(date: str, model: str, digest: str) -> str:
     """Return ``<date>-<model>-<short digest>`` with nothing that a file name can't hold."""
-    slug = re.sub(r"[^A-Za-z0-9._\u4e00-\u9fff]+", "-", model).strip("-.")[:80] or "model"
-    return f"{date}-{slug}-{digest[:8]}"
+    return f"{date}-{slug(model)}-{digest[:8]}"
+
+
+def slug(name: str) -> str:
+    """Return a name with nothing in it that a file name can't hold."""
+    return re.sub(r"[^A-Za-z0-9._\u4e00-\u9fff]+", "-", name).strip("-.")[:80] or "model"
 
 
 def find_run(out: Path, model: str, digest: str) -> Path | None:
@@ -88,6 +94,26 @@ def create_whole(out: Path, run: Run, lines: Sequence[Line], scores: Sequence[Sc
     return folder
 
 
+def copy_run(
+    folder: Path, copy: Path, change_line: Callable[[Line], Line], change_text: Callable[[str], str]
+) -> None:
+    """Copy a run folder's records, each line and the text of run.yaml changed on the way.
+
+    The copy is made to be read and then left: nothing of it is flushed to disk.
+    Raises StoreError where a record can't be read or the copy not be written.
+    """
+    try:
+        copy.mkdir(parents=True)
+        for name in (OUTCOMES, SCORES):
+            with (copy / name).open("wb") as file:
+                for line in read_lines(folder / name):
+                    file.write(_write_lines([change_line(line)]))
+        text = (folder / RUN).read_text(encoding="utf-8")
+        (copy / RUN).write_text(change_text(text), encoding="utf-8", newline="\n")
+    except OSError as error:
+        raise _cant(f"copy {folder}", error, "RUN") from error
+
+
 def _write_lines(lines: Iterable[Line]) -> bytes:
     return "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines).encode(
         errors="replace"
@@ -97,10 +123,7 @@ def _write_lines(lines: Iterable[Line]) -> bytes:
 def _dump(run: Run) -> bytes:
     from pydantic import TypeAdapter
 
-    data = TypeAdapter(Run).dump_python(run, mode="json")
-    dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
-    text = yaml.dump(data, Dumper=dumper, allow_unicode=True, sort_keys=False, width=100)
-    return text.encode()
+    return dump_yaml(TypeAdapter(Run).dump_python(run, mode="json")).encode()
 
 
 def load_run(folder: Path) -> Run:
@@ -188,8 +211,11 @@ def _mend(path: Path) -> None:
             os.fsync(file.fileno())
 
 
-def read_lines(path: Path) -> Iterator[Line]:
-    """Yield a log's lines; a torn last one is passed over, any other damage is a StoreError."""
+def read_lines(path: Path, names: str = "trial") -> Iterator[Line]:
+    """Yield a log's lines; a torn last one is passed over, any other damage is a StoreError.
+
+    ``names`` is the field that each of them must have.
+    """
     if not path.exists():
         return
     try:
@@ -197,15 +223,15 @@ def read_lines(path: Path) -> Iterator[Line]:
             for number, line in enumerate(file, 1):
                 if not line.endswith(b"\n"):
                     return
-                yield _parse(line, f"{path}:{number}")
+                yield _parse(line, f"{path}:{number}", names)
     except OSError as error:
         raise _cant(f"read {path}", error, "RUN") from error
 
 
-def _parse(line: bytes, place: str) -> Line:
+def _parse(line: bytes, place: str, names: str) -> Line:
     with suppress(ValueError):
         data = json.loads(line)
-        if isinstance(data, dict) and "trial" in data:
+        if isinstance(data, dict) and names in data:
             return data
     raise StoreError(f"damaged line in {place}: mend or delete that line; the others are kept")
 
@@ -234,6 +260,85 @@ def write_scores(folder: Path, scores: Iterable[Score]) -> None:
         log.append(*(score_line(score) for score in scores))
     finally:
         log.close()
+
+
+def read_record(folder: Path) -> list[Line]:
+    """Return the events of a run's record of batch files; none where it has no such record."""
+    return list(read_lines(folder / BATCHES, "event"))
+
+
+def read_batches(folder: Path) -> dict[str, BatchFile]:
+    """Return a run's batch files by their names, and how far each has come."""
+    try:
+        return follow_files(read_record(folder))
+    except (LookupError, TypeError, AttributeError) as error:
+        raise StoreError(
+            f"damaged record in {folder / BATCHES}: it lacks {error}; put it back as it was"
+        ) from error
+
+
+class Draft:
+    """A file that is written piece by piece, and is there whole or not at all."""
+
+    def __init__(self, path: Path) -> None:
+        """Begin a file; raise StoreError where that can't be done."""
+        self.path = path
+        self.size = 0
+        self._sum = sha256()
+        self._part = path.with_name(f".{path.name}.{os.getpid()}.part")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = self._part.open("wb")
+        except OSError as error:
+            raise _cant(f"write {path}", error, "--out") from error
+
+    def write(self, data: bytes) -> None:
+        """Write a piece more; raise StoreError, with nothing left of the file, if it can't be."""
+        try:
+            self._file.write(data)
+        except OSError as error:
+            self.drop()
+            raise _cant(f"write {self.path}", error, "make room") from error
+        self.size += len(data)
+        self._sum.update(data)
+
+    def keep(self) -> str:
+        """Put the whole file in its place, on disk; return its sha256."""
+        try:
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            self._file.close()
+            self._part.replace(self.path)
+        except OSError as error:
+            self.drop()
+            raise _cant(f"write {self.path}", error, "make room") from error
+        return self._sum.hexdigest()
+
+    def drop(self) -> None:
+        """Leave nothing of it behind."""
+        with suppress(OSError):
+            self._file.close()
+        self._part.unlink(missing_ok=True)
+
+
+def record_written(folder: Path, origin: str, files: Sequence[BatchFile], at: str) -> None:
+    """Record files of requests that are whole on disk, then delete those that they replace."""
+    log = Log(folder / BATCHES)
+    try:
+        line = {"event": "written", "at": at, "id": origin}
+        log.append({**line, "files": [describe_file(file) for file in files]})
+    finally:
+        log.close()
+    drop_unrecorded(folder)
+
+
+def drop_unrecorded(folder: Path) -> None:
+    """Delete the files of requests that no record names: replaced, half written, or given up."""
+    kept = read_batches(folder)
+    for pattern in ("input-*.jsonl", ".*.part"):
+        for path in (folder / BATCH_FOLDER).glob(pattern):
+            if path.name not in kept:
+                path.unlink(missing_ok=True)
 
 
 def has_room(folder: Path, in_flight: int) -> bool:

@@ -52,6 +52,7 @@ def plan_record(prepared: Prepared, card: Card | None = None) -> dict[str, Any]:
         "vendor_count": describe_ratio(run),
         "probes": asdict(foresee_probes(run)) if is_assumed(run) else None,
         "replicates": run.replicates,
+        "layout": run.layout,
         "trials": len(trials),
         "controls": _count_controls(prepared),
         "base_score": _count_base(prepared),
@@ -145,10 +146,24 @@ def describe_plan(prepared: Prepared, card: Card | None = None) -> str:
             size,
             *(
                 f"  {line}"
-                for line in (describe_fit(run), *_describe_means(run, told, card))
+                for line in (
+                    _describe_layout(run, told),
+                    describe_fit(run),
+                    *_describe_means(run, told, card),
+                )
                 if line
             ),
         )
+    )
+
+
+def _describe_layout(run: Run, told: Estimate) -> str | None:
+    """Say what shared contexts hold, and what they leave a prompt cache to serve."""
+    if run.layout == "classic":
+        return None
+    return (
+        f"layout shared: {_count(len(run.grid.depths), 'needle')} in each context, one question "
+        f"a request; an ideal prompt cache serves {told.cached_share:.0%} of the input"
     )
 
 
@@ -289,6 +304,7 @@ def _count(number: int, noun: str, several: str | None = None) -> str:
 
 def describe_recall(heatmap: Heatmap) -> str:
     """Describe a heatmap's recall and what is left out of it in one line, its controls below."""
+    layout = "" if heatmap.layout == "classic" else f", {heatmap.layout} contexts"
     recall = "no scored reply" if heatmap.recall is None else f"recall {heatmap.recall:.1%}"
     left = ", ".join(f"{count} {verdict}" for verdict, count in heatmap.left_out.items())
     simulated = " (simulated endpoint)" if heatmap.simulated else ""
@@ -298,7 +314,7 @@ def describe_recall(heatmap: Heatmap) -> str:
     base = "".join(f"; {part}" for part in describe_base(heatmap, "en"))
     controls = "".join(f"\n  {part}" for part in describe_controls(heatmap, "en"))
     return (
-        f"{heatmap.model} {heatmap.task} {_LANGUAGE[heatmap.language]}{simulated}: "
+        f"{heatmap.model} {heatmap.task} {_LANGUAGE[heatmap.language]}{layout}{simulated}: "
         f"{recall}{scorer} of {heatmap.scored} scored replies; left out: {left or 'none'}"
         f"{base}{controls}"
     )

@@ -59,6 +59,20 @@ def recall(surface: str, tokens: int, depth_percent: float, model_window: int) -
     return SURFACES[surface](tokens, depth_percent) if tokens <= model_window else 0.0
 
 
+DISTRACTION = 0.1
+"""The chance that each rival sentence has to be taken for the answer by a distracted reader."""
+
+
+def take(near: int, drawn: float) -> int:
+    """Return which of so many near sentences, nearest first, a distracted reader answers with.
+
+    The nearest if ``drawn``, within 0-1, is below its declared recall among ``near - 1`` rivals,
+    (1 - 0.1) ** (near - 1); else one of the rivals, each as likely as the others.
+    """
+    recall = (1 - DISTRACTION) ** (near - 1)
+    return 0 if drawn < recall else 1 + int((near - 1) * (drawn - recall) / (1 - recall))
+
+
 def draw(seed: int, surface: str, prompt: str) -> float:
     """Draw a number within 0-1 from a seed, a surface and a prompt: the same one every time.
 

@@ -1,4 +1,4 @@
-"""The records of what a vendor asks and allows: prices, limits, and how it keeps prompts."""
+"""The records of what a vendor asks and allows: prices, limits, batches, and kept prompts."""
 
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -98,5 +98,23 @@ class CacheRules:
     besides: dict[str, Any] = field(default_factory=dict)
     key: str | None = None
     name: str = ""
+
+    __pydantic_config__ = STRICT
+
+
+@dataclass(frozen=True, slots=True)
+class BatchTerms:
+    """How a vendor takes batch files: the most bytes and requests of one, and what they cost.
+
+    ``share`` (0-1) is that of the usual price, None where prices say it themselves. ``models``
+    are those that the vendor names for batches, none for all: the share is theirs alone.
+    """
+
+    most_bytes: int
+    most_requests: int = 50_000
+    share: float | None = None
+    models: tuple[str, ...] = ()
+    source: str = ""
+    as_of: str = ""
 
     __pydantic_config__ = STRICT

@@ -14,12 +14,13 @@ from needle.prompts import BARE, split_template
 from needle.reading import Reading
 from needle.types import Grid, Model, Needle, Place, SamePlace, Trial
 
-CLASSIC = "classic"
-
 
 @dataclass(frozen=True, slots=True)
 class Asking:
-    """One needle to be asked on one passage: what stands around the inserts in its prompts."""
+    """One needle to be asked on one passage: what stands around the inserts in its prompts.
+
+    ``index`` is the needle's place in its run's list, where it is not the replicate's number.
+    """
 
     settings: Settings
     reading: Reading
@@ -29,6 +30,7 @@ class Asking:
     after: str
     apart: int
     others: tuple[str, ...]
+    index: int | None = None
 
     def frame(self, inserts: Sequence[Insert]) -> Frame:
         """Return what stands beside the haystack where these are inserted."""
@@ -37,43 +39,49 @@ class Asking:
         return Frame(texts, separator, self.before, self.after, self.apart)
 
 
-def make_asking(
+def make_askings(
     settings: Settings, reading: Reading, material: Material, counting: Counting
-) -> Asking:
-    """Make a replicate's needle ready to be asked, its other messages counted.
+) -> list[Asking]:
+    """Make a replicate's needles ready to be asked, their other messages counted.
 
     Raises UsageError if a sentence to be inserted stands there already.
     """
-    needle = material.needles[reading.replicate]
-    (before, after), others = split_template(material.template, needle.question)
-    asking = Asking(
-        settings=settings,
-        reading=reading,
-        material=material,
-        needle=needle,
-        before=before,
-        after=after,
-        apart=sum(map(counting.count, others)),
-        others=tuple(others),
-    )
-    _refuse_taken(asking)
-    return asking
+    first = reading.replicate * material.each
+    needles = material.needles[first : first + material.each]
+    _refuse_taken(reading, needles)
+    askings = []
+    for index, needle in enumerate(needles, first):
+        (before, after), others = split_template(material.template, needle.question)
+        asking = Asking(
+            settings=settings,
+            reading=reading,
+            material=material,
+            needle=needle,
+            before=before,
+            after=after,
+            apart=sum(map(counting.count, others)),
+            others=tuple(others),
+            index=index if settings.layout == "shared" else None,
+        )
+        askings.append(asking)
+    return askings
 
 
-def _refuse_taken(asking: Asking) -> None:
+def _refuse_taken(reading: Reading, needles: Sequence[Needle]) -> None:
     """Refuse a sentence that would not stand in its prompts exactly once (law 2)."""
-    haystack, needle = asking.reading.haystack, asking.needle
-    inserts = [insert.text for insert in spread(needle, 0)]
+    haystack, (first, *_) = reading.haystack, needles
+    inserts = [insert.text for needle in needles for insert in spread(needle, 0)]
+    questions = [needle.question for needle in needles]
     for number, insert in enumerate(inserts):
-        if insert in asking.reading.passage.text:
+        if insert in reading.passage.text:
             raise UsageError(
                 f"the haystack {haystack.name!r} already holds the needle "
                 f"{insert[:60]!r} ({haystack.language}): use another --haystack or --needle"
             )
-        rest = (*inserts[:number], *inserts[number + 1 :], needle.question)
+        rest = (*inserts[:number], *inserts[number + 1 :], *questions)
         if any(insert in other for other in rest):
             raise UsageError(
-                f"the needle {needle.name!r} holds {insert[:60]!r} twice ({needle.language}): "
+                f"the needle {first.name!r} holds {insert[:60]!r} twice ({first.language}): "
                 f"word each of its sentences differently"
             )
 
@@ -91,7 +99,7 @@ def plan_needle(
     trials: list[Trial] = []
     merged: list[SamePlace] = []
     if asking.settings.controls:
-        trials.append(_ask_bare(asking))
+        trials.append(ask_bare(asking))
     for length in sorted({*grid.lengths, *base_lengths}):
         in_grid = length in grid.lengths
         depths = (*grid.depths, None) if in_grid and asking.settings.controls else grid.depths
@@ -159,26 +167,46 @@ def _make_trial(
     inserts: Sequence[Insert],
     fitted: Fitted,
 ) -> Trial:
-    settings, reading, tokens = asking.settings, asking.reading, fitted.total
-    if reading.in_tokens is not reading.passage:
-        frame = asking.frame(inserts)
-        tokens = reading.in_tokens.count(frame.lay_out(fitted.positions, fitted.cut))
-        tokens += sum(map(settings.tokens.count, asking.others))
     places = tuple(
         Place(insert.text, insert.depth_percent, actual, position, insert.distractor)
         for insert, actual, position in zip(
             inserts, fitted.actual_depths, fitted.positions, strict=True
         )
     )
-    facts = [place for place in places if not place.distractor]
-    needle = asking.needle if facts else replace(asking.needle, facts=())
+    tokens = count_tokens(asking, asking.frame(inserts), fitted.positions, fitted.cut, fitted.total)
+    needle = asking.needle if depth is not None else replace(asking.needle, facts=())
+    text = describe_text(asking, needle, length, target, depth)
+    actual = next((p.actual_depth_percent for p in places if not p.distractor), None)
+    return key_trial(asking, text, actual, places, fitted.cut, tokens, fitted.total)
+
+
+def count_tokens(
+    asking: Asking, frame: Frame, positions: Sequence[int], cut: int, total: int
+) -> int:
+    """Return a prompt's tokens in the counting tokenizer; ``total`` is its length in the unit."""
+    reading = asking.reading
+    if reading.in_tokens is reading.passage:
+        return total
+    tokens = reading.in_tokens.count(frame.lay_out(positions, cut))
+    return tokens + sum(map(asking.settings.tokens.count, asking.others))
+
+
+def describe_text(
+    asking: Asking, needle: Needle, length: int, target: int, depth: float | None
+) -> TextKey:
+    """Return what shapes a prompt's text: ``needle`` is all that is inserted and asked.
+
+    ``target`` is what the length comes to in the counting that it is fitted by. Without a
+    depth it is the control without the needle.
+    """
+    settings, reading = asking.settings, asking.reading
     ratio = None
     if settings.fittings is not None:
         ratio = (reading.passage.counting.name, round(target / length, 9))
-    text = TextKey(
-        task=asking.needle.task,
+    return TextKey(
+        task=needle.task,
         language=asking.material.language,
-        layout=CLASSIC,
+        layout=settings.layout,
         template=asking.material.template,
         needle=needle,
         haystack_sha256=asking.material.haystack.sha256,
@@ -189,13 +217,11 @@ def _make_trial(
         context_length=length,
         depth_percent=depth,
         replicate=reading.replicate,
-        control=None if facts else "no_needle",
+        control="no_needle" if depth is None else None,
     )
-    actual = facts[0].actual_depth_percent if facts else None
-    return _key_trial(asking, text, actual, places, fitted.cut, tokens, fitted.total)
 
 
-def _ask_bare(asking: Asking) -> Trial:
+def ask_bare(asking: Asking) -> Trial:
     """Plan the question without any text: whether the model knows the answer already."""
     settings, question = asking.settings, asking.needle.question
     units = settings.counting(asking.reading.haystack.language).count(question)
@@ -203,7 +229,7 @@ def _ask_bare(asking: Asking) -> Trial:
     text = TextKey(
         task=asking.needle.task,
         language=asking.material.language,
-        layout=CLASSIC,
+        layout=settings.layout,
         template=BARE,
         needle=replace(asking.needle, facts=(), distractors=()),
         haystack_sha256="",
@@ -216,10 +242,10 @@ def _ask_bare(asking: Asking) -> Trial:
         replicate=asking.reading.replicate,
         control="no_haystack",
     )
-    return _key_trial(asking, text, None, (), 0, settings.tokens.count(question), units)
+    return key_trial(asking, text, None, (), 0, settings.tokens.count(question), units)
 
 
-def _key_trial(
+def key_trial(
     asking: Asking,
     text: TextKey,
     actual: float | None,
@@ -262,6 +288,7 @@ def _key_trial(
         prompt_tokens=tokens,
         context_units=units if theirs is None else theirs,
         vendor_tokens=theirs,
+        needle_index=asking.index,
     )
 
 

@@ -32,13 +32,15 @@ class PromptCounts:
 
     largest: int = 0
     told: set[int] = field(default_factory=set)
-    seen: dict[Language, list[tuple[int, int]]] = field(default_factory=dict)
+    seen: dict[Language, dict[int, int]] = field(default_factory=dict)
+    """By our count the largest of theirs: with the same count of ours it tells the most."""
 
     def remember(self, language: Language, ours: int, theirs: int) -> None:
         """Take in one prompt's two counts; those of cut prompts do no harm."""
         self.largest = max(self.largest, theirs)
         self.told.add(theirs)
-        self.seen.setdefault(language, []).append((ours, theirs))
+        seen = self.seen.setdefault(language, {})
+        seen[ours] = max(theirs, seen.get(ours, 0))
 
     def is_cut(
         self, language: Language, ours: int, theirs: int, expected: int | None = None
@@ -65,7 +67,7 @@ class PromptCounts:
     def _least(self, language: Language, ours: int) -> float:
         """Return the least that the endpoint can have counted, had it read all of a prompt."""
         least = _LEAST_RATIO * ours
-        for shorter, theirs in self.seen.get(language, ()):
+        for shorter, theirs in self.seen.get(language, {}).items():
             if 0 < shorter <= ours:
                 grown = ours / shorter
                 bare = _NOISE * (theirs - _OVERHEAD) * grown + _OVERHEAD
@@ -74,7 +76,7 @@ class PromptCounts:
 
     def guess(self, language: Language, ours: int) -> int:
         """Return about how long a prompt is by the endpoint's count, from those seen."""
-        ratios = [t / o for o, t in self.seen.get(language, ()) if 0 < o <= ours]
+        ratios = [t / o for o, t in self.seen.get(language, {}).items() if 0 < o <= ours]
         return round(ours * max(ratios, default=1.0))
 
     def judge(self, trial: Trial, asked: Asked) -> Asked:

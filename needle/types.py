@@ -5,12 +5,17 @@ from typing import Any, Literal
 
 from needle.counts import VendorCount
 from needle.origins import HaystackNote, Imported
-from needle.tariffs import STRICT, CacheRules, Limits, Price
+from needle.tariffs import STRICT, BatchTerms, CacheRules, Limits, Price
 
 Language = Literal["en", "zh"]
 LANGUAGES: tuple[Language, ...] = ("en", "zh")
 
 Unit = Literal["tokens", "hanzi"]
+
+Layout = Literal["classic", "shared"]
+"""One needle a prompt; or all depths of a length in one context, each its own needle, one
+question a prompt (docs/layouts.md)."""
+LAYOUTS: tuple[Layout, ...] = ("classic", "shared")
 
 Control = Literal["no_needle", "no_haystack"]
 """The question without its needle in the text, and without any text."""
@@ -93,8 +98,9 @@ class Model:
     where not known. ``source`` and ``as_of`` are theirs. ``extra`` is what else stands in the
     request's body, such as what turns thinking off. ``errors`` are texts by which the vendor
     says a kind of failure. ``estimate_path`` is where it counts a prompt's tokens. ``params``
-    are a self-hosted model's parameters, by which its use of cards is reckoned. ``cache`` is how
-    its endpoint keeps the beginnings of prompts.
+    are a self-hosted model's parameters, by which its use of cards is reckoned. ``batch`` is how
+    its vendor takes batch files, None where it is not known to take any. ``cache`` is how its
+    endpoint keeps the beginnings of prompts.
     """
 
     name: str
@@ -119,6 +125,7 @@ class Model:
     served_as: str | None = None
     source: str = ""
     as_of: str = ""
+    batch: BatchTerms | None = None
     cache: CacheRules = field(default_factory=CacheRules)
 
     @property
@@ -145,7 +152,8 @@ class Grid:
 class Place:
     """An inserted sentence and where it stands: at the depth asked for, and at the actual one.
 
-    Depths are in percent; ``position`` is in characters of the replicate's haystack.
+    Depths are in percent; ``position`` is in characters of the replicate's haystack. In a
+    shared context ``other`` marks the needles that are not asked for.
     """
 
     text: str
@@ -153,6 +161,7 @@ class Place:
     actual_depth_percent: float
     position: int
     distractor: bool = False
+    other: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +174,8 @@ class Trial:
     in characters of the replicate's. ``prompt_tokens`` counts all message contents in the
     counting tokenizer, exactly; ``context_units`` the same in the run's unit. ``vendor_tokens``
     is the endpoint's own count of the request as far as it is known beforehand: None where
-    lengths are in the common count. A control's depths are None.
+    lengths are in the common count. A control's depths are None. ``needle_index`` is the
+    needle's place in its run's list, None where that is the replicate's number.
     """
 
     key: str
@@ -190,6 +200,7 @@ class Trial:
     prompt_tokens: int
     context_units: int
     vendor_tokens: int | None = None
+    needle_index: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,9 +242,11 @@ class Plan:
 class Run:
     """A run's resolved configuration: all that shapes its requests, figures and name.
 
-    ``needles`` are by task and language, one for each replicate. ``scorers`` are those asked
-    for, the primary one first; ``judge`` is the model that judges, if one does. What only a
-    run of needle's own knows (seed, budgets of tokens and time) is None in an imported one.
+    ``needles`` are by task and language, one for each replicate; in the shared layout one for
+    each depth of each replicate, and one more that is asked for without being there.
+    ``scorers`` are those asked for, the primary one first; ``judge`` is the model that judges,
+    if one does. What only a run of needle's own knows (seed, budgets of tokens and time) is None
+    in an imported one.
     ``base_lengths`` are those of the base score that some tasks have beside their grid.
     ``controls`` says whether the question was also asked without the needle, and without text.
     ``ratio`` is how the endpoint counts a text's language, where lengths are in its own tokens.
@@ -269,6 +282,7 @@ class Run:
     scorers: tuple[str, ...] = ("keyword",)
     judge: Model | None = None
     imported: Imported | None = None
+    layout: Layout = "classic"
 
     __pydantic_config__ = STRICT
 
@@ -325,13 +339,14 @@ class Asked:
     """What came back for one request, after all its attempts.
 
     ``lost_attempts`` counts those that may have been served and charged though no answer
-    came. ``latency_s`` is the last attempt's, in seconds; ``started_at`` is ISO 8601, UTC.
+    came. ``latency_s`` is the last attempt's, in seconds, None for what came in a batch file;
+    ``started_at`` is ISO 8601, UTC.
     """
 
     result: Reply | Failure
     attempts: int
     lost_attempts: int
-    latency_s: float
+    latency_s: float | None
     started_at: str
 
 

@@ -10,6 +10,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))  # for the modules that tests share
 
+from batch_serving import Vendor, serving_batches
 from driving import KEY, Call, Called, Start
 from serving import Server, serving
 
@@ -18,7 +19,8 @@ WITHOUT_FIGURES = """
 import needle.commands
 import needle.rescoring
 import needle.showing
-needle.commands.draw_run = needle.rescoring.draw_run = needle.showing.draw_run = lambda *_: ([], [])
+draw_nothing = lambda *_, **__: ([], [])
+needle.commands.draw_run = needle.rescoring.draw_run = needle.showing.draw_run = draw_nothing
 from needle.cli import main
 main()
 """
@@ -50,6 +52,15 @@ def server() -> Iterator[Server]:
 
 
 @pytest.fixture
+def vendor(alone: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Vendor]:
+    """Serve a vendor of batches whose models are OpenAI's, with a key of its own."""
+    assert alone.is_dir()
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    with serving_batches() as started:
+        yield started
+
+
+@pytest.fixture
 def alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """Stand in an empty folder, with one key in the environment."""
     for name in ("OPENAI_API_KEY", "ANTHROPIC_API_KEY"):
@@ -66,7 +77,7 @@ def call(alone: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFix
 
     assert alone.is_dir()
     for module in (commands, rescoring, intake, showing):
-        monkeypatch.setattr(module, "draw_run", lambda *_: ([], []))
+        monkeypatch.setattr(module, "draw_run", lambda *_, **__: ([], []))
     monkeypatch.setattr(endpoint, "_FIRST_WAIT", 0.0)
 
     def call(*said: object) -> Called:

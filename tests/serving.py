@@ -16,11 +16,15 @@ Body = dict[str, Any]
 
 @dataclass(frozen=True)
 class Answer:
-    """What the server sends back. Without text it closes the connection instead."""
+    """What the server sends back. Without text it closes the connection instead.
+
+    One that is ``cut`` closes it in the middle of the text.
+    """
 
     status: int = 200
     text: str | None = "{}"
     headers: dict[str, str] = field(default_factory=dict)
+    cut: bool = False
 
 
 def reply(content: Any = "I do not know.", **more: Any) -> Answer:
@@ -118,18 +122,31 @@ class Server:
             self._changed.notify_all()
 
 
-class _Requests(BaseHTTPRequestHandler):
+class Requests(BaseHTTPRequestHandler):
+    """What the server does with each request."""
+
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     server_of_tests: ClassVar[Server]
 
     def do_POST(self) -> None:
+        """Answer a chat by the server's script."""
         data = self.rfile.read(int(self.headers["content-length"]))
         if len(data) < int(self.headers["content-length"]):
             self.close_connection = True
             return
         key = self.headers.get("authorization", "").removeprefix("Bearer ")
         answer = self.server_of_tests.take(json.loads(data), key)
+        self.send(answer)
+
+    def do_GET(self) -> None:
+        """List the models."""
+        listed = self.server_of_tests.listed
+        text = json.dumps({"object": "list", "data": listed})
+        self.send(Answer(404 if listed is None else 200, text))
+
+    def send(self, answer: Answer | None) -> None:
+        """Send an answer; without one the connection is closed instead."""
         if answer is None or answer.text is None:
             self.close_connection = True
             return
@@ -140,16 +157,8 @@ class _Requests(BaseHTTPRequestHandler):
         self.send_header("content-type", "application/json")
         self.send_header("content-length", str(len(sent)))
         self.end_headers()
-        self.wfile.write(sent)
-
-    def do_GET(self) -> None:
-        listed = self.server_of_tests.listed
-        sent = json.dumps({"object": "list", "data": listed}).encode()
-        self.send_response(404 if listed is None else 200)
-        self.send_header("content-type", "application/json")
-        self.send_header("content-length", str(len(sent)))
-        self.end_headers()
-        self.wfile.write(sent)
+        self.wfile.write(sent[: len(sent) // 2] if answer.cut else sent)
+        self.close_connection = self.close_connection or answer.cut
 
     def log_message(self, *_: Any) -> None:
         """Say nothing."""
@@ -167,14 +176,19 @@ class _Threads(ThreadingHTTPServer):
 def serving() -> Iterator[Server]:
     """Serve on a free port of loopback."""
     server = Server()
-    threads = _Threads(
-        ("127.0.0.1", 0), type("Requests", (_Requests,), {"server_of_tests": server})
-    )
+    with serving_by(server, Requests):
+        yield server
+
+
+@contextmanager
+def serving_by(server: Server, requests: type[Requests]) -> Iterator[None]:
+    """Serve a server on a free port of loopback."""
+    threads = _Threads(("127.0.0.1", 0), type("Requests", (requests,), {"server_of_tests": server}))
     server.base_url = f"http://127.0.0.1:{threads.server_address[1]}/v1"
     serving_thread = threading.Thread(target=threads.serve_forever, args=(0.01,))
     serving_thread.start()
     try:
-        yield server
+        yield
     finally:
         server.end()
         threads.shutdown()

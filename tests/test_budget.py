@@ -168,3 +168,14 @@ def test_a_kept_reply_of_a_failure_costs_as_any_other() -> None:
     failure = Failure("truncated_by_server", 200, "cut", permanent=True, reply=kept)
     purse.count(make_trial(1_000, "en"), failure, 0)
     assert purse.spent == 520
+
+
+def test_what_came_in_a_batch_is_paid_at_its_price() -> None:
+    """A batch's worst case and its replies are reckoned at half price where that is the price."""
+    price = Price(60, 60, "CNY", batch_input=30, batch_output=30)
+    trial, reply = make_trial(1_000, "en"), Reply("x", endpoint_prompt_tokens=1_000)
+    purses = [Purse(Budget(10, "CNY"), price, REPLY_TOKENS) for _ in range(2)]
+    assert purses[0].worst(trial, in_batch=True) == pytest.approx(purses[1].worst(trial) / 2)
+    for purse, in_batch in zip(purses, (True, False), strict=True):
+        purse.count(trial, reply, 0, in_batch=in_batch)
+    assert purses[0].spent == pytest.approx(purses[1].spent / 2)

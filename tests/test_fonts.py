@@ -152,3 +152,13 @@ def test_largest_size_that_fits() -> None:
     size, lines = fonts.fit_text("long " * 30, families, (17, 14), 5)
     assert size == 14
     assert len(lines) > 1
+
+
+def test_long_names_break_after_hyphens() -> None:
+    """A word wider than a line breaks after a hyphen or slash if it can; nothing of it is lost."""
+    families = (fonts.LATIN,)
+    name = "provider/a-model-with-a-long-name-" + "x" * 40
+    lines = fonts.wrap_text([name], families, 10, 1.2)
+    assert "".join(lines) == name
+    assert all(fonts.measure_text(line, families, 10) <= 1.2 for line in lines)
+    assert lines[0][-1] in "-/"

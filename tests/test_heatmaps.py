@@ -1,85 +1,32 @@
 import logging
 import os
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-from matplotlib.axes import Axes
-from matplotlib.collections import QuadMesh
+from drawn import (
+    CELLS,
+    GRID,
+    check_layout,
+    full,
+    make_heatmap,
+    mesh_of,
+    scores_of,
+    squares_of,
+    texts_of,
+)
 from matplotlib.colors import to_hex
-from matplotlib.figure import Figure
-from matplotlib.patches import Polygon, Rectangle
+from matplotlib.patches import Polygon
 
 from needle import fonts
+from needle.canvas import DRAWN
 from needle.captions import warn_known
 from needle.errors import StoreError, UsageError
-from needle.figures import Cell, Controls, Heatmap
+from needle.figures import Cell, Controls
 from needle.grid import GridWish, make_grid
-from needle.heatmaps import FORMATS, build_figure, draw_heatmap
-from needle.labels import COLOURS
+from needle.heatmaps import build_figure, draw_heatmap
+from needle.palettes import PALETTES
 from needle.types import Grid, Language, Verdict
-
-GRID = Grid("default", (1000, 2000, 4000), (0.0, 50.0))
-CELLS = (
-    Cell(1000, 0.0, 1.0, {"found": 3}),
-    Cell(2000, 0.0, 0.5, {"found": 1, "missed": 1, "failed": 1}),
-    Cell(4000, 0.0, None, {"failed": 2, "filtered": 1}),
-    Cell(1000, 50.0, 0.0, {"refused": 3}),
-    Cell(2000, 50.0, 0.25, {"missed": 2, "partial": 1}),
-    Cell(4000, 50.0, None, {"not_run": 3}),
-)
-
-
-def make_heatmap(**changes: Any) -> Heatmap:
-    fields: dict[str, Any] = {
-        "model": "moonshot-v1-128k",
-        "task": "single",
-        "language": "en",
-        "unit": "tokens",
-        "grid": GRID,
-        "cells": CELLS,
-        "needle": "dolores-park",
-        "haystack": "essays",
-        "tokenizer": "o200k_base",
-        "replicates": 3,
-        "date": "2026-11-24",
-        "recall": 0.456,
-        "scored": 11,
-        "left_out": {"failed": 3, "filtered": 1, "not_run": 3},
-        "passes": 0.4,
-        "simulated": False,
-    }
-    return Heatmap(**{**fields, **changes})
-
-
-def full(grid: Grid, score: float | None = 1.0) -> dict[str, Any]:
-    verdict: Verdict = "not_run" if score is None else "found"
-    cells = tuple(Cell(x, d, score, {verdict: 1}) for x in grid.lengths for d in grid.depths)
-    return {"grid": grid, "cells": cells}
-
-
-def mesh_of(figure: Figure) -> QuadMesh:
-    (mesh,) = [c for c in figure.axes[0].collections if isinstance(c, QuadMesh)]
-    return mesh
-
-
-def scores_of(figure: Figure) -> Any:
-    values: Any = mesh_of(figure).get_array()
-    return np.ma.filled(values.astype(float), np.nan)
-
-
-def squares_of(axes: Axes, mark: str) -> set[tuple[float, float]]:
-    """Return the (column, row) of the squares that carry a mark's hatching."""
-    return {
-        (patch.get_x(), patch.get_y())
-        for patch in axes.patches
-        if isinstance(patch, Rectangle) and patch.get_label() == mark and patch.get_hatch()
-    }
-
-
-def texts_of(figure: Figure) -> list[str]:
-    return [text.get_text() for text in figure.texts]
 
 
 def test_squares_hold_the_scores() -> None:
@@ -104,7 +51,7 @@ def test_scale_is_fixed(score: float | None) -> None:
     mesh = mesh_of(build_figure(make_heatmap(**full(GRID, score))))
     assert mesh.get_clim() == (0, 1)
     ends = [to_hex(mesh.get_cmap()(x)).upper() for x in (0.0, 1.0)]
-    assert ends == [COLOURS[0], COLOURS[2]]
+    assert ends == [PALETTES["published"][0], PALETTES["published"][-1]]
 
 
 def test_hatched_where_there_is_no_score() -> None:
@@ -199,7 +146,7 @@ def test_any_name_can_be_drawn(tmp_path: Path) -> None:
     name = "a $x^{$ \U000f0000\n\u0e01 b_\\frac <&> \ud800" + "x" * 300
     figure = build_figure(make_heatmap(model=name))
     assert any("$x^{$" in text for text in texts_of(figure))
-    assert len(draw_heatmap(make_heatmap(model=name, needle=name), tmp_path)) == len(FORMATS)
+    assert len(draw_heatmap(make_heatmap(model=name, needle=name), tmp_path)) == len(DRAWN)
 
 
 @pytest.mark.parametrize(("columns", "rows"), [(1, 1), (3, 2), (15, 15), (35, 35), (120, 3)])
@@ -212,26 +159,7 @@ def test_nothing_overlaps_or_is_clipped(columns: int, rows: int, language: str) 
     cells[0] = Cell(grid.lengths[0], grid.depths[0], None, {"failed": 1})
     heatmap = make_heatmap(grid=grid, cells=tuple(cells), language=language, simulated=True)
     figure = build_figure(heatmap)
-    figure.canvas.draw()
-    axes, bar = figure.axes
-    upright = [*figure.texts, *axes.get_yticklabels(), *bar.get_yticklabels(), bar.yaxis.label]
-    boxes = [text.get_window_extent() for text in upright if text.get_text()]
-    ticks = [text.get_window_extent() for text in axes.get_xticklabels()]
-    for box in (*boxes, *ticks):
-        assert box.x0 >= 0
-        assert box.y0 >= 0
-        assert box.x1 <= figure.bbox.x1
-        assert box.y1 <= figure.bbox.y1
-    overlapping = [
-        (a.get_text(), b.get_text())
-        for i, a in enumerate(upright)
-        for b in upright[:i]
-        if a.get_text()
-        and b.get_text()
-        and a.get_window_extent().padded(-1).overlaps(b.get_window_extent())
-    ]
-    assert overlapping == []
-    assert not any(tick.padded(-1).overlaps(box) for tick in ticks for box in boxes)
+    check_layout(figure)
 
 
 def test_same_data_same_bytes(tmp_path: Path) -> None:

@@ -243,6 +243,24 @@ def test_tiers_are_by_name() -> None:
         find_limits(find_model("gpt-4o", None, None), "1")
 
 
+@pytest.mark.parametrize(
+    ("name", "share"),
+    [("gpt-4o-mini", 0.5), ("gpt-6.1-sol", 0.5), ("kimi-k2.6", 0.6), ("moonshot-v1-8k", None)],
+)
+def test_batches_have_their_vendors_share(name: str, share: float | None) -> None:
+    """A model that its vendor names for batches has their rates, and one that it does not none."""
+    model = find_model(name, None, None, TODAY)
+    assert model.batch is not None
+    assert model.batch.source
+    date.fromisoformat(f"{model.batch.as_of}-01")
+    assert model.price is not None
+    rates = (model.price.batch_input, model.price.batch_output)
+    usual = (model.price.input, model.price.output)
+    for rate, full in zip(rates, usual, strict=True):
+        assert rate == (None if share is None else pytest.approx(share * full))
+    assert find_model("vllm/my", None, None).batch is None
+
+
 def test_a_users_file_is_laid_over_a_shipped_one(tmp_path: Path) -> None:
     """A user's file changes what it names and nothing else, and is the source of what it says."""
     own = write(
@@ -318,6 +336,9 @@ def test_the_users_folders_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyP
             "vendor: ollama\nmodels: {m: {window: 1k}}\n",
             "must begin with the vendor's prefix 'ollama/'",
         ),
+        ("vendor: openai\nbatch: {most_bytes: 0}\n", "at least 1 byte"),
+        ("vendor: openai\nbatch: {share: 2}\n", "share of 0 to 1"),
+        ("vendor: openai\nbatch: {most_byte: 1}\n", "did you mean 'most_bytes'"),
         ("vendor: mine\nbase_url: http://x/v1\nkey: null\n", "'title' is missing"),
         ("- vendor\n", "must be a YAML mapping"),
     ],

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from needle.money import choose_rates, cost, price_writes, worst_cost
+from needle.money import add_batch_rates, choose_rates, cost, price_writes, worst_cost
 from needle.tariffs import CacheRules, Price, PriceTier
 
 TIERED = Price(
@@ -68,3 +68,12 @@ def test_batches_keep_their_share_in_every_tier() -> None:
 def test_a_cache_never_makes_a_request_dearer(prompt: int, reply: int, cached: int) -> None:
     """Cached tokens, even more of them than there are, cost between nothing and what fresh do."""
     assert 0 <= cost(TIERED, prompt, reply, cached) <= cost(TIERED, prompt, reply)
+
+
+def test_a_share_gives_rates_where_there_are_none() -> None:
+    """A vendor's share of the usual price stands in for rates of batches that none has said."""
+    plain = Price(3, 5, "CNY")
+    shared = add_batch_rates(plain, 0.6)
+    assert cost(shared, 1e6, 1e6, batch=True) == pytest.approx(0.6 * cost(plain, 1e6, 1e6))
+    assert add_batch_rates(TIERED, 0.9) == TIERED
+    assert add_batch_rates(plain, None) == plain

@@ -23,6 +23,7 @@ GRIDS: dict[str, dict[str, object]] = {
     "controls": {"controls": "all"},
     "Chinese": {"language": "zh"},
     "hanzi": {"language": "zh", "unit": "hanzi"},
+    "shared": {"layout": "shared"},
     "cross": {"task": "single,cross", "language": "both"},
     "replicates": {"replicates": 2},
 }

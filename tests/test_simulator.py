@@ -118,6 +118,7 @@ async def test_lists_its_models() -> None:
         "sim/middle": 131_072,
         "sim/window": 131_072,
         "sim/oracle": 131_072,
+        "sim/distracted": 131_072,
     }
     async with client(window=9_000) as opened:
         listed = (await opened.get("/models")).json()["data"]

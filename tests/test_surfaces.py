@@ -1,8 +1,10 @@
+from collections import Counter
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from needle.surfaces import SURFACES, draw, recall
+from needle.surfaces import SURFACES, draw, recall, take
 
 WINDOW = 2_097_152
 TOKENS = st.integers(0, WINDOW)
@@ -85,3 +87,14 @@ def test_draws_repeat(seed: int, prompt: str) -> None:
     assert drawn == draw(seed, "middle", prompt)
     assert drawn != draw(seed + 1, "middle", prompt)
     assert drawn != draw(seed, "window", prompt)
+
+
+@given(st.integers(1, 40))
+def test_rivals_take_their_declared_share(near: int) -> None:
+    """The nearest of n sentences is taken with chance 0.9 ** (n - 1), its rivals evenly."""
+    number = 4_000
+    taken = Counter(take(near, (step + 0.5) / number) for step in range(number))
+    assert set(taken) <= set(range(near))
+    assert taken[0] / number == pytest.approx(0.9 ** (near - 1), abs=0.001)
+    rivals = [taken[rival] for rival in range(1, near)]
+    assert not rivals or max(rivals) - min(rivals) <= 2

@@ -8,9 +8,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from needle.columns import COLUMNS
 from needle.errors import UsageError
 from needle.store import Log
-from needle.tables import FIRST_COLUMNS, make_table, write_table
+from needle.tables import make_table, write_table
 
 SAMPLE = Path(__file__).resolve().parents[1] / "runs" / "sample"
 ODD = '他说："有，一支\n珐琅长笛"\r\n\t=1+1'
@@ -43,7 +44,7 @@ def run(tmp_path: Path) -> Path:
 def test_one_row_a_trial_and_scorer(run: Path) -> None:
     """A trial has one row for each scorer, with its state and that scorer's last word."""
     frame = make_table(run)
-    assert tuple(frame.columns[: len(FIRST_COLUMNS)]) == FIRST_COLUMNS
+    assert tuple(frame.columns) == tuple(COLUMNS)
     assert len(frame) == 3
     scored = frame[frame["verdict"] == "found"].set_index("scorer")["score"]
     assert scored.to_dict() == {"keyword": 1.0, "judge": 0.5}
@@ -77,7 +78,7 @@ def test_a_table_that_cannot_be_written_is_named(run: Path) -> None:
 def test_a_run_without_outcomes_has_an_empty_table(tmp_path: Path) -> None:
     """A run that has just begun has a table with its columns and no rows."""
     frame = make_table(tmp_path)
-    assert list(frame.columns) == list(FIRST_COLUMNS)
+    assert list(frame.columns) == list(COLUMNS)
     assert frame.empty
 
 

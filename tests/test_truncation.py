@@ -181,5 +181,5 @@ def test_what_is_known_is_read_from_the_outcomes() -> None:
         },
     ]
     counts = remember_lines(lines)
-    assert counts.seen == {"en": [(1_000, 1_010)], "zh": [(900, 1_100)]}
+    assert counts.seen == {"en": {1_000: 1_010}, "zh": {900: 1_100}}
     assert counts.largest == 1_100

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from real.browser import Browser, browsing
 from real.messages_api import MessagesApi, serving_messages
 from real.parts import ANTHROPIC_KEY, Llama, Proxy, proxying, serving_llama
 
@@ -37,3 +38,9 @@ def proxy(_api: MessagesApi, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 def llama(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Llama]:
     with serving_llama(tmp_path_factory.mktemp("llama"), window=16_384, slots=4) as llama:
         yield llama
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    with browsing() as browser:
+        yield browser

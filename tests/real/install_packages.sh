@@ -3,10 +3,10 @@
 # Takes the name of the Python that environments are made with.
 set -eu
 if ! command -v dpkg-query >/dev/null; then
-	echo "not Debian: the C++ and OpenMP run-time libraries must be there already" >&2
+	echo "not Debian: Chromium and the C++ and OpenMP run-time libraries must be there already" >&2
 	exit 0
 fi
-wanted="libgomp1 libstdc++6"
+wanted="chromium libgomp1 libstdc++6"
 "${1:-python3}" -c 'import ensurepip' 2>/dev/null || wanted="$wanted python3-venv"
 missing=
 for package in $wanted; do

@@ -1,0 +1,315 @@
+"""The report page in a real browser: drawn, pointed at, clicked, walked by keys, on paper."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from folders import Made, make_folder
+from real.browser import Browser, Opened
+
+from needle.report import gather, make_page
+from needle.types import Language
+
+TWO_SECONDS = 2_000
+PHONE = {"viewport": {"width": 390, "height": 844}}
+CELL = "length 64k, depth 50%"
+
+
+def write_page(folder: Path, *runs: Made, labels: Language | None = None) -> Path:
+    page = folder / "report.html"
+    page.write_bytes(make_page(gather([make_folder(folder, made) for made in runs]), labels))
+    return page
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make a page of two runs with three replicates; one is simulated, and has failures."""
+    first = Made(model="moonshot-v1-128k", replicates=3)
+    failing = ((8_000, 0.0), (8_000, 100.0))
+    second = Made(model="sim/window", replicates=3, simulated=True, failing=failing)
+    return write_page(tmp_path_factory.mktemp("small"), first, second)
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    lengths = [1_000 + round(number * 199_000 / 34) for number in range(35)]
+    depths = [round(number * 100 / 34, 3) for number in range(35)]
+    runs = [Made(model=f"model-{name}", lengths=lengths, depths=depths) for name in "abc"]
+    return write_page(tmp_path_factory.mktemp("large"), *runs)
+
+
+def stage(opened: Opened, number: int = 0) -> Any:
+    return opened.page.locator(".stage").nth(number)
+
+
+def place_of(opened: Opened, column: int, row: int, number: int = 0) -> tuple[float, float]:
+    """Return the middle of a cell of a 3 x 3 heatmap, in the window."""
+    where = stage(opened, number)
+    where.scroll_into_view_if_needed()
+    box = where.bounding_box()
+    return (
+        box["x"] + box["width"] * (column + 0.5) / 3,
+        box["y"] + box["height"] * (row + 0.5) / 3,
+    )
+
+
+def test_it_is_drawn_in_time(
+    browser: Browser, large: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Three runs of 35 x 35 cells in two languages are drawn with less than two seconds' work.
+
+    The time by the clock is printed beside it: other work on the machine may double that.
+    """
+    times, works = [], []
+    for _ in range(3):
+        with browser.opening(large) as opened:
+            works.append(opened.work_ms())
+            times.append(opened.drawn_ms())
+            assert opened.page.locator(".panel .heatmaplayer image").count() == 6
+            assert opened.complaints == []
+    size = large.stat().st_size
+    with capsys.disabled():
+        sys.stdout.write(f"\ndrawn in {times} ms with {works} ms of work; {size:,} bytes\n")
+    assert min(works) < TWO_SECONDS
+
+
+def test_nothing_else_is_asked_for(browser: Browser, small: Path) -> None:
+    """Opened and used, the page asks for no address but its own file's."""
+    with browser.opening(small) as opened:
+        opened.page.mouse.click(*place_of(opened, 2, 1))
+        opened.page.keyboard.press("Escape")
+        opened.page.locator("#to-language").click()
+        opened.page.locator("#to-theme").click()
+        opened.page.wait_for_timeout(300)
+        asked = [address for address in opened.asked if not address.startswith("data:")]
+        assert asked == [small.resolve().as_uri()]
+        assert opened.complaints == []
+
+
+def test_pointing_tells_a_cell(browser: Browser, small: Path) -> None:
+    """Pointing at a cell shows its score, interval, length, depth and tokens; leaving hides it."""
+    with browser.opening(small) as opened:
+        opened.page.mouse.move(*place_of(opened, 2, 1))
+        said = opened.text("#tip")
+        for words in ("0%", "95% interval", "missed 3", "64,000", "50%", "63,997", "64,008"):
+            assert words in said
+        assert "32,000" in said  # from the cache
+        opened.page.mouse.move(2, 2)
+        assert opened.page.locator("#tip").is_hidden()
+
+
+def test_a_click_opens_the_trials(browser: Browser, small: Path) -> None:
+    """A click opens a cell's replicates; each shows answer, verdict, reason and figures."""
+    with browser.opening(small) as opened:
+        opened.page.mouse.click(*place_of(opened, 2, 1))
+        dialog = opened.page.locator("#dialog")
+        assert CELL in str(dialog.text_content())
+        assert dialog.locator(".choices button").count() == 3
+        dialog.locator(".choices button").nth(1).click()
+        assert dialog.locator("pre.answer").text_content() == (
+            "It has an enamel flute in its last carriage (64000, 50.0, 1)."
+        )
+        said = str(dialog.text_content())
+        for words in ("missed", "by keyword recall", "63,997", "0.768 CNY", "1.50 s"):
+            assert words in said
+        assert "enamel flute" in str(dialog.locator("mark").first.text_content())
+        opened.page.keyboard.press("Escape")
+        assert not dialog.evaluate("dialog => dialog.open")
+
+
+def test_failures_are_told(browser: Browser, small: Path) -> None:
+    """A failed trial shows its failure's kind, status and words, and that no answer is kept."""
+    with browser.opening(small) as opened:
+        opened.page.mouse.click(*place_of(opened, 1, 0, number=1))
+        said = opened.text("#dialog")
+        for words in ("overloaded", "503", "the engine is overloaded", "No answer is kept"):
+            assert words in said
+
+
+def test_keys_alone_will_do(browser: Browser, small: Path) -> None:
+    """Tab reaches a map, arrows walk its cells aloud, Enter opens one, Esc goes back to it."""
+    with browser.opening(small) as opened:
+        page = opened.page
+        focused = "document.activeElement.className"
+        for _ in range(30):
+            page.keyboard.press("Tab")
+            if page.evaluate(focused) == "stage":
+                break
+        assert page.evaluate(focused) == "stage"
+        assert "length 1k, depth 0%" in opened.text("#live")
+        for key in ("ArrowRight", "ArrowRight", "ArrowDown", "ArrowRight"):
+            page.keyboard.press(key)
+        assert CELL in opened.text("#live")
+        assert "missed 3" in opened.text("#live")
+        page.keyboard.press("Enter")
+        assert CELL in opened.text("#dialog-title")
+        page.keyboard.press("Escape")
+        assert page.evaluate(focused) == "stage"
+        page.keyboard.press("Home")
+        assert "length 1k, depth 50%" in opened.text("#live")
+
+
+def test_focus_is_seen(browser: Browser, small: Path) -> None:
+    """Whatever the tab key reaches has an outline that can be seen."""
+    with browser.opening(small) as opened:
+        seen = set()
+        for _ in range(60):
+            opened.page.keyboard.press("Tab")
+            tag, width = opened.page.evaluate(
+                "[document.activeElement.tagName, getComputedStyle(document.activeElement)"
+                ".outlineWidth]"
+            )
+            seen.add(tag)
+            assert tag == "BODY" or float(width.removesuffix("px")) >= 1, tag
+        assert {"BUTTON", "INPUT", "SELECT", "SUMMARY", "DIV", "A"} - seen <= {"SELECT"}
+
+
+def count_trials(opened: Opened) -> int:
+    return int(opened.text(".pager span").rsplit(" ", 1)[1].replace(",", ""))
+
+
+def test_filters(browser: Browser, small: Path) -> None:
+    """Models and languages leave the sheet; a verdict fades other cells and leaves the list."""
+    with browser.opening(small) as opened:
+        page = opened.page
+        assert page.locator(".panel").count() == 4
+        every = count_trials(opened)
+        assert every == 2 * 2 * (3 * 3 * 3 + 2)
+        page.get_by_role("checkbox", name="found", exact=True).uncheck()
+        shown = count_trials(opened)
+        assert shown == every - 2 * 2 * 8 * 3 + 2 * 2 * 3
+        fill = ".panel .scatterlayer path.js-fill"
+        assert page.locator(fill).count() > 0
+        page.get_by_role("checkbox", name="found", exact=True).check()
+        assert count_trials(opened) == every
+        page.get_by_role("checkbox", name="Chinese text").uncheck()
+        assert page.locator(".panel").count() == 2
+        page.get_by_role("checkbox", name="sim/window").uncheck()
+        assert page.locator(".panel").count() == 1
+        assert count_trials(opened) == every // 4
+        page.get_by_role("checkbox", name="moonshot-v1-128k").uncheck()
+        assert "Nothing is chosen" in opened.text("#sheet")
+        assert opened.complaints == []
+
+
+def test_what_stands_beside_the_figures(browser: Browser, small: Path) -> None:
+    """Left-out trials, controls, conclusions, comparison, configuration and simulation are told."""
+    with browser.opening(small) as opened:
+        assert "Simulated endpoint: sim/window" in opened.text("#badges")
+        assert opened.page.locator(".panel .badge.simulated").count() == 2
+        findings = opened.text("#findings")
+        assert "failed 6" in findings
+        assert "recalls" in findings
+        assert "0% (0/1)" in opened.text("#controls")
+        assert "sim/window − moonshot-v1-128k" in opened.text("#paired")
+        opened.page.get_by_text("Exact configuration").first.click()
+        assert "primary_scorer: keyword" in opened.text("#setup")
+
+
+def test_a_pair_has_a_map_too(browser: Browser, small: Path) -> None:
+    """Opened, a pair's difference map is drawn, and pointing at a cell tells its difference."""
+    with browser.opening(small) as opened:
+        opened.page.get_by_text("Difference map: sim/window").first.click()
+        pair = opened.page.locator("#paired .panel").first
+        pair.locator(".heatmaplayer image").wait_for()
+        assert "simulated endpoint" in str(pair.text_content())
+        pair.locator(".stage").hover()
+        for words in ("0.0 points", "sim/window − moonshot-v1-128k", "Pairs", "Beyond chance"):
+            assert words in opened.text("#tip")
+        assert opened.complaints == []
+
+
+def test_a_map_is_a_table_too(browser: Browser, small: Path) -> None:
+    """A heatmap's table has a row a depth, a column a length, and the scores of the cells."""
+    with browser.opening(small) as opened:
+        panel = opened.page.locator(".panel").first
+        panel.get_by_text("As a table").click()
+        rows = panel.locator(".cells tr").all_inner_texts()
+        assert [row.split("\t") for row in rows] == [
+            ["Depth \\ length", "1k", "8k", "64k"],
+            ["0%", "100%", "100%", "100%"],
+            ["50%", "100%", "100%", "0%"],
+            ["100%", "100%", "100%", "100%"],
+        ]
+
+
+def test_two_languages(browser: Browser, small: Path, tmp_path: Path) -> None:
+    """The page opens in the browser's language or the one asked for, and switches to the other."""
+    with browser.opening(small, locale="zh-CN") as opened:
+        root = opened.page.locator("html")
+        assert root.get_attribute("lang") == "zh-CN"
+        assert opened.text("#sheet h2") == "热力图"
+        opened.page.locator("#to-language").click()
+        assert root.get_attribute("lang") == "en"
+        assert opened.text("#sheet h2") == "Heatmaps"
+        assert "Finding one sentence" in opened.page.title()
+    asked = write_page(tmp_path, Made(), labels="zh")
+    with browser.opening(asked) as opened:
+        assert opened.text("#sheet h2") == "热力图"
+        assert "长文里找一句话" in opened.page.title()
+
+
+def lightness(opened: Opened) -> float:
+    """Return how light the page's paper is, 0-255."""
+    paper = opened.page.evaluate("getComputedStyle(document.body).backgroundColor")
+    parts = [float(part) for part in paper.strip("rgb()").split(",")]
+    return sum(parts) / 3
+
+
+def test_light_and_dark(browser: Browser, small: Path) -> None:
+    """The page follows the system's light or dark, and the reader's own choice over it."""
+    with browser.opening(small) as opened:
+        assert lightness(opened) > 240
+        opened.page.locator("#to-theme").click()
+        assert lightness(opened) < 40
+    with browser.opening(small, color_scheme="dark") as opened:
+        assert lightness(opened) < 40
+        opened.page.emulate_media(color_scheme="light")
+        opened.page.wait_for_timeout(200)
+        assert lightness(opened) > 240
+
+
+def test_on_paper(browser: Browser, small: Path, tmp_path: Path) -> None:
+    """Printed, the page is light, fits its paper's width and has no control left on it."""
+    with browser.opening(small, color_scheme="dark") as opened:
+        opened.page.emulate_media(media="print")
+        opened.page.wait_for_timeout(500)
+        assert lightness(opened) > 240
+        for hidden in (".tools", "#filters", "#trials", "#keys"):
+            assert opened.page.locator(hidden).is_hidden()
+        assert opened.page.locator(".panel .plot").first.is_visible()
+        widths = opened.page.locator(".plot").evaluate_all("all => all.map(x => x.offsetWidth)")
+        assert 2 * max(widths) <= 1_010
+        opened.page.emulate_media(media="screen")
+        opened.page.wait_for_timeout(500)
+        assert lightness(opened) < 40
+        pdf = opened.page.pdf(path=tmp_path / "page.pdf", prefer_css_page_size=True)
+        assert pdf.startswith(b"%PDF")
+        assert opened.complaints == []
+
+
+@pytest.mark.parametrize("locale", ["en-US", "zh-CN"])
+def test_on_a_phone(browser: Browser, large: Path, small: Path, locale: str) -> None:
+    """At 390 pixels the maps stand in one column, and nothing sticks out sideways."""
+    for path in (small, large):
+        with browser.opening(path, locale=locale, **PHONE) as opened:
+            wide = "document.documentElement.scrollWidth"
+            assert opened.page.evaluate(wide) <= 390
+            lefts = opened.page.locator(".panel").evaluate_all(
+                "all => all.map(x => x.getBoundingClientRect().left)"
+            )
+            assert len(set(lefts)) == 1
+            opened.page.evaluate("document.querySelectorAll('details').forEach(x => x.open = true)")
+            opened.page.wait_for_timeout(200)
+            assert opened.page.evaluate(wide) <= 390
+            assert opened.complaints == []
+
+
+def test_colours_can_be_changed(browser: Browser, small: Path) -> None:
+    """The scale of the heatmaps is that of the chosen palette."""
+    with browser.opening(small) as opened:
+        shown = ".bar i"
+        before = opened.page.locator(shown).get_attribute("style")
+        opened.page.locator("#palette").select_option("safe")
+        assert opened.page.locator(shown).get_attribute("style") != before
