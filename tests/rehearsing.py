@@ -33,9 +33,13 @@ class Turn:
     served: Served
 
 
-def prepare_grid(lengths: str, depth_count: int, **said: object) -> Prepared:
-    """Prepare a run of the built-in endpoint's: English, without controls, unless told."""
-    grid = {"lengths": lengths, "depth_count": depth_count}
+def prepare_grid(lengths: str | int, depth_count: int, **said: object) -> Prepared:
+    """Prepare a run of the built-in endpoint's: English, without controls, unless told.
+
+    ``lengths`` are those, or how many.
+    """
+    grid = {"lengths" if isinstance(lengths, str) else "length_count": lengths}
+    grid["depth_count"] = depth_count
     given = {"model": ["sim/blind"], "language": "en", "controls": "none", "grid": grid, **said}
     recipe = read_recipe(None, given)
     return prepare(recipe, told_language=True, model_name="sim/blind", date="2026-11-24")
