@@ -46,6 +46,11 @@ bench: $(READY)
 	$(BIN)/python benchmarks/building.py
 	$(BIN)/python benchmarks/memory.py
 	$(BIN)/python benchmarks/families.py
+	$(BIN)/python benchmarks/starting.py
+	$(BIN)/python benchmarks/rivals.py
+	$(BIN)/python benchmarks/asking.py
+	$(BIN)/python benchmarks/growth.py --trials 100,1000,10000
+	$(BIN)/python benchmarks/archive.py --trials 1000,10000
 
 # The environment is made anew whenever what it holds has changed.
 $(READY): pyproject.toml constraints.txt

@@ -141,7 +141,7 @@ def reaches(one: EffectiveLength, truth: Scores, level: float) -> list[bool]:
     Nothing is told where the truth lies outside the lengths tested: an interval that is open
     on that side is then right without any merit.
     """
-    curve = fall(LENGTHS, list(truth.mean(axis=1)), [1] * len(LENGTHS))
+    curve = fall(list(truth.mean(axis=1)), [1] * len(LENGTHS))
     length, state = cross(LENGTHS, curve, level)
     if state != "within" or length is None:
         return []

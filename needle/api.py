@@ -81,6 +81,7 @@ class Options(TypedDict, total=False):
     rate: Several
     again: bool
     faults: str
+    cache: str
 
 
 @dataclass(frozen=True)
@@ -339,7 +340,7 @@ def _read_options(model: str, options: Mapping[str, Any]) -> tuple[dict[str, Any
     for name in ("haystack", "base_url"):
         if isinstance(asked.get(name), str):
             asked[name] = (asked[name],)
-    rate = asked.get("rate", ())
+    rate = asked.pop("rate", ())
     extra = {
         "out": Path(asked.pop("out", "runs")),
         "budget": asked.pop("budget", None),
@@ -347,7 +348,6 @@ def _read_options(model: str, options: Mapping[str, Any]) -> tuple[dict[str, Any
         "again": asked.pop("again", False),
         "faults": asked.pop("faults", None),
     }
-    asked.pop("rate", None)
     config = asked.pop("config", None)
     said = gather(asked)
     return (said if config is None else {**said, "config": Path(config)}), extra

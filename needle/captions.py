@@ -67,10 +67,10 @@ def name_task(heatmap: Heatmap, language: Language) -> tuple[str, ...]:
 
 
 def subtitle_layout(heatmap: Heatmap, language: Language) -> str:
-    """Name the shared layout at the end of a subtitle's places; the classic one goes unsaid."""
+    """Name the shared layout behind a subtitle or a panel's name; the classic one goes unsaid."""
     if heatmap.layout != "shared":
         return ""
-    return "（各深度共用一份上下文）" if language == "zh" else " (Shared Contexts)"
+    return "（共用上下文）" if language == "zh" else " (Shared Contexts)"
 
 
 def name_layout(heatmap: Heatmap, language: Language) -> tuple[str, ...]:

@@ -10,8 +10,8 @@ from needle.cells import Scored, join_scores
 from needle.claims import Comparison, Estimate, PairedCell
 from needle.evidence import Loaded, load
 from needle.pairing import adjust, compare
-from needle.stats import place_scores
-from needle.types import LANGUAGES, Language
+from needle.stats import place_scores, show_everywhere
+from needle.types import LANGUAGES, Grid, Language
 
 _NOTHING = Estimate(None, None, None, 0, 0, "draw")
 
@@ -43,21 +43,15 @@ def compare_languages(folder: Path, scorer: str | None = None) -> list[Compariso
     run = loaded.run
     if set(run.languages) != set(LANGUAGES):
         return []
+    one_draw = run.replicates == 1 or run.imported is not None
     compared = []
     for task in run.tasks:
-        english, chinese = (
-            place_scores(
-                join_scores(task, language, loaded.states, loaded.scores),
-                run.replicates,
-                run.grid.lengths,
-                run.grid.depths,
-            )
-            for language in LANGUAGES
-        )
+        sides: list[Side] = [
+            (loaded, language, join_scores(task, language, loaded.states, loaded.scores))
+            for language in ("zh", "en")
+        ]
         named = _name("languages", (run.model.name, run.model.name), task, None)
-        named = replace(named, cells=_name_cells(run.grid.lengths, run.grid.depths))
-        one_draw = run.replicates == 1 or run.imported is not None
-        compared += adjust([compare(named, chinese, english, one_draw=one_draw)])
+        compared += adjust([_hold(named, sides, run.grid, run.replicates, one_draw=one_draw)])
     return [each for each in compared if each.pairs]
 
 
@@ -65,16 +59,38 @@ def _compare_models(first: Loaded, second: Loaded, task: str, language: Language
     """Compare two runs' trials of one task and language that have the same pair key."""
     mine, theirs = (_by_pair(loaded, task, language) for loaded in (first, second))
     shared = mine.keys() & theirs.keys()
-    lengths = sorted({mine[pair].context_length for pair in shared})
-    depths = sorted({mine[pair].depth_percent for pair in shared})
-    replicates = sorted({mine[pair].replicate for pair in shared})
-    scores = [
-        place_scores([by[pair] for pair in shared], 1 + max(replicates, default=0), lengths, depths)
-        for by in (mine, theirs)
+    grids = first.run.grid, second.run.grid
+    grid = Grid(
+        "compared",
+        tuple(sorted(set(grids[0].lengths) & set(grids[1].lengths))),
+        tuple(sorted(set(grids[0].depths) & set(grids[1].depths))),
+    )
+    replicates = {mine[pair].replicate for pair in shared}
+    sides: list[Side] = [
+        (first, language, [mine[pair] for pair in shared]),
+        (second, language, [theirs[pair] for pair in shared]),
     ]
     named = _name("models", _tell_apart(first, second), task, language)
+    number = 1 + max(replicates, default=0)
+    return _hold(named, sides, grid, number, one_draw=len(replicates) <= 1)
+
+
+Side = tuple[Loaded, Language, Sequence[Scored]]
+"""One side of a comparison: its run, the language of its trials, and the trials with scores."""
+
+
+def _hold(
+    named: Comparison, sides: Sequence[Side], grid: Grid, replicates: int, *, one_draw: bool
+) -> Comparison:
+    """Hold one side's scores against the other's: each trial once, but in each of its squares."""
+    lengths, depths = grid.lengths, grid.depths
+    own = [place_scores(scored, replicates, lengths, depths) for _, _, scored in sides]
+    shown = [
+        show_everywhere(scores, loaded.run, named.task, language, lengths, depths)
+        for scores, (loaded, language, _) in zip(own, sides, strict=True)
+    ]
     named = replace(named, cells=_name_cells(lengths, depths))
-    return compare(named, *scores, one_draw=len(replicates) <= 1)
+    return compare(named, *own, squares=shown[1] - shown[0], one_draw=one_draw)
 
 
 def _tell_apart(first: Loaded, second: Loaded) -> tuple[str, str]:

@@ -139,11 +139,11 @@ def _say_weak(weak: WeakRegion | None, language: Language) -> str:
             else "No region of length and depth stands out below the rest."
         )
     (short, long), (top, bottom) = weak.lengths, weak.depths
-    lengths, depths = format_length(short), f"{top:g}%"
+    lengths, depths = _length(short), f"{top:.3g}%"
     if long != short:
-        lengths += f"-{format_length(long)}"
+        lengths += f"-{_length(long)}"
     if bottom != top:
-        depths = f"{top:g}-{bottom:g}%"
+        depths = f"{top:.3g}-{bottom:.3g}%"
     inside, outside = write_share(weak.inside), write_share(weak.outside)
     if language == "zh":
         return f"最薄弱的是长度 {lengths}、深度 {depths} 这一片：那里 {inside}，别处 {outside}。"

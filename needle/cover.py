@@ -26,6 +26,7 @@ from needle.quotes import LONGEST
 from needle.standings import Standing, tabulate
 from needle.types import Language, Run
 
+_COLON: dict[Language, str] = {"en": ": ", "zh": "："}
 MOST_UNCHECKED = 1_000
 """Characters of a text that are kept where the haystack is not at hand to hold it against."""
 
@@ -106,7 +107,7 @@ def write_cover(cover: Cover, language: Language) -> str:
         f"## {reading}",
         _bullets(READING[language]),
         f"## {files}",
-        _bullets([f"[{name}]({name}): {what}" for name, what in listed]),
+        _bullets([f"[{name}]({name}){_COLON[language]}{what}" for name, what in listed]),
         f"## {again}",
         *_write_again(cover, language),
         f"## {texts}",
@@ -179,10 +180,10 @@ def _warn(cover: Cover, language: Language) -> Iterator[str]:
     imported = _name_models(cover, language, lambda run: run.imported is not None)
     if simulated:
         yield (
-            f"**{simulated} 是 needle 自带的模拟模型：它的图只供试用，说明不了任何真实的模型。**"
+            f"**{simulated} 是 needle 自带的模拟模型：有关的图只供试用，说明不了任何真实的模型。**"
             if language == "zh"
-            else f"**Simulated: {simulated} is served by needle itself. What is shown of it tries "
-            f"out the tool and says nothing of any real model.**"
+            else f"**Simulated: needle itself serves {simulated}. What is shown of it tries out "
+            f"the tool and says nothing of any real model.**"
         )
     if imported:
         yield (
@@ -213,7 +214,7 @@ def _write_again(cover: Cover, language: Language) -> Iterator[str]:
 
 def _write_texts(cover: Cover, language: Language) -> Iterator[str]:
     quotes, unchecked, licence = TEXTS[language]
-    colon = "：" if language == "zh" else ": "
+    colon = _COLON[language]
     for text in cover.haystacks:
         spoken = LANGUAGE_NAMES[language][text.language]
         where = f"[{ORIGIN[language]}]({text.file})" if text.file else OWN_TEXT[language]

@@ -107,7 +107,7 @@ def _reach(
     scores = scores[:, there, :]
     weights = [int(number) for number in (~np.isnan(scores)).sum(axis=(0, 2))]
     (length, state), (low, low_state), (high, high_state) = (
-        cross(at, fall(at, values, weights), level) for values in _borrow(scores, bound)
+        cross(at, fall(values, weights), level) for values in _borrow(scores, bound)
     )
     # Where recall rises with length after all, bounds may pass each other: the length stays inside.
     start = None if "below" in (low_state, state) else min(low or at[0], length or at[0])
@@ -129,12 +129,12 @@ def _borrow(scores: Scores, bound: Callable[[Scores], Bound]) -> tuple[list[floa
     return values, lows, highs
 
 
-def fall(at: Sequence[float], values: Sequence[float], weights: Sequence[float]) -> list[float]:
+def fall(values: Sequence[float], weights: Sequence[float]) -> list[float]:
     """Return the nearest curve that never rises with length (isotonic regression)."""
-    from sklearn.isotonic import IsotonicRegression
+    from sklearn.isotonic import isotonic_regression
 
-    fit = IsotonicRegression(increasing=False)
-    return [float(value) for value in fit.fit_transform(at, values, sample_weight=weights)]
+    fitted = isotonic_regression(values, sample_weight=weights, increasing=False)
+    return [float(value) for value in fitted]
 
 
 def cross(at: Sequence[float], curve: Sequence[float], level: float) -> tuple[float | None, State]:

@@ -64,13 +64,17 @@ def share_interval(mean: float, trials: float) -> tuple[float, float]:
     Brown, Cai and DasGupta (2001) recommend both; near 0 and 1 each alone falls short at times.
     Where all were found, or none, it is Wilson's.
     """
-    from statsmodels.stats.proportion import proportion_confint
+    from scipy.special import betaincinv
 
-    ends = [
-        proportion_confint(mean * trials, trials, alpha=LEVEL, method=method)
-        for method in (("wilson",) if mean in (0, 1) else ("wilson", "jeffreys"))
-    ]
-    low, high = min(float(low) for low, _ in ends), max(float(high) for _, high in ends)
+    square = quantile(1 - LEVEL / 2) ** 2
+    middle = (mean + square / (2 * trials)) / (1 + square / trials)
+    spread = mean * (1 - mean) / trials + square / (4 * trials**2)
+    half = math.sqrt(square * max(spread, 0.0)) / (1 + square / trials)
+    low, high = middle - half, middle + half
+    if 0 < mean < 1:
+        found, lost = mean * trials + 0.5, (1 - mean) * trials + 0.5
+        low = min(low, float(betaincinv(found, lost, LEVEL / 2)))
+        high = max(high, float(betaincinv(found, lost, 1 - LEVEL / 2)))
     return (0.0 if mean == 0 else max(low, 0.0)), (1.0 if mean == 1 else min(high, 1.0))
 
 
@@ -144,6 +148,6 @@ def difference_error(differences: Scores) -> float:
 
 def quantile(share: float) -> float:
     """Return the standard normal distribution's quantile."""
-    from scipy.stats import norm
+    from scipy.special import ndtri
 
-    return float(norm.ppf(share))
+    return float(ndtri(share))

@@ -283,13 +283,13 @@ class _Bench:
         finally:
             self.purse.release(sum(set_aside))
         self.purse.count(case, asked.result, asked.lost_attempts)
-        self._keep(case, asked)
+        await self._keep(case, asked)
 
-    def _keep(self, case: Case, asked: Asked) -> None:
+    async def _keep(self, case: Case, asked: Asked) -> None:
         """Write a verdict, then tell of it."""
         score = score_verdict(self.judge, case, asked)
         try:
-            self.scores.append(score_line(score))
+            await self.scores.keep(score_line(score))
         except StoreError as error:
             self.stop.because(error)
             return

@@ -9,7 +9,7 @@ from needle.grid import settle_depths
 from needle.needlefiles import draw_needles, draw_together
 from needle.needles import Form, NeedleSource
 from needle.sharing import find_crowded
-from needle.types import Language, Layout, Needle, Plan
+from needle.types import Language, Layout, Needle, Plan, Run
 
 _CROWDED = 0.1  # of a shared context: what more of it is needles is told
 
@@ -45,6 +45,21 @@ def draw_for(
         depths = _count_depths(recipe)
         return draw_together(source, language, recipe.seed, recipe.replicates, form, depths)
     return draw_needles(source, language, recipe.seed, recipe.replicates, form)
+
+
+def draw_again(
+    run: Run, source: NeedleSource, language: Language, form: Form
+) -> tuple[Needle, ...]:
+    """Draw what a run of needle's own asked: as many needles as it has, for its layout.
+
+    Raises UsageError where the source lacks the language, or has too few for the layout.
+    """
+    seed = run.seed or 0
+    if run.layout == "shared":
+        depths = len(run.grid.depths)
+        return draw_together(source, language, seed, run.replicates, form, depths)
+    number = len(run.needles[form.task][language])
+    return draw_needles(source, language, seed, number, form)
 
 
 def _count_depths(recipe: Recipe) -> int:

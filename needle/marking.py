@@ -8,8 +8,9 @@ from needle.agreement import Agreement, compare_scorers
 from needle.errors import UsageError, known
 from needle.judge import build_judge_messages
 from needle.judging import JudgingPlan, plan_judging
+from needle.layouts import draw_again
 from needle.money import cost
-from needle.needlefiles import choose_form, draw_needles, draw_together, fits, load_needle_source
+from needle.needlefiles import choose_form, fits, load_needle_source
 from needle.needles import NeedleSource, count_draws, form_of
 from needle.outcomes import find_needle, is_recorded, read_result, settle_states
 from needle.prepare import Prepared
@@ -71,12 +72,7 @@ def _draw_now(
     """Draw anew what a run asked; what an imported one does not know may be anything."""
     first = asked[0]
     form = form_of(first) if first.facts else choose_form(source, first.task, None)
-    seed, language = run.seed or 0, first.language
-    if run.layout == "shared":
-        depths = len(run.grid.depths)
-        now = draw_together(source, language, seed, run.replicates, form, depths)
-    else:
-        now = draw_needles(source, language, seed, len(asked), form)
+    now = draw_again(run, source, first.language, form)
     for before, after in zip(asked, now, strict=True):
         facts, question = before.facts or after.facts, before.question or after.question
         if (facts, question) != (after.facts, after.question):

@@ -23,11 +23,19 @@ _EXACT = 14  # replicates up to which all signs are tried
 _DRAWS = 9_999
 
 
-def compare(named: Comparison, first: Scores, second: Scores, *, one_draw: bool) -> Comparison:
+def compare(
+    named: Comparison,
+    first: Scores,
+    second: Scores,
+    *,
+    squares: Scores | None = None,
+    one_draw: bool,
+) -> Comparison:
     """Fill in a comparison of scores of the shape (replicates, lengths, depths).
 
     ``named`` gives what is compared and its cells, in the order of lengths and depths. Only pairs
-    that are scored in both count.
+    that are scored in both count. ``squares`` are the differences as the cells show them, where
+    a trial stands in several.
     """
     differences = second - first
     flat = differences.reshape(1, 1, -1) if one_draw else differences
@@ -44,7 +52,7 @@ def compare(named: Comparison, first: Scores, second: Scores, *, one_draw: bool)
         test="permutation" if len(flat) > 1 else "mcnemar",
         p_value=test(flat),
         detectable=_detect(flat, replicates),
-        cells=_compare_cells(named.cells, differences),
+        cells=_compare_cells(named.cells, differences if squares is None else squares),
     )
 
 

@@ -76,6 +76,7 @@ def _write_options(run: Run, files: dict[str, str], place: str) -> Iterator[Part
     if len(run.languages) == 1:
         yield from ("--language", run.languages[0])
     yield from _say("--task", ",".join(run.tasks), "single")
+    yield from _say("--layout", run.layout, USUAL.layout)
     yield from _write_grid(run.grid)
     yield from _write_counting(run)
     yield from _write_needle(run, files, place)

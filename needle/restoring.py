@@ -7,7 +7,8 @@ from typing import Any
 from needle.config import load_template
 from needle.errors import UsageError
 from needle.files import dump_yaml, list_shipped
-from needle.needlefiles import choose_form, draw_needles, fits
+from needle.layouts import draw_again
+from needle.needlefiles import choose_form, fits
 from needle.needles import MARK, NeedleSource, Wording, draw_needle, form_of
 from needle.soundness import find_faults
 from needle.tasks import FAMILIES
@@ -56,7 +57,7 @@ def _draw(source: NeedleSource, run: Run, task: str, *, answers: bool) -> bool:
         count = form_of(asked[0]).count if FAMILIES[task].option else None
         try:
             form = choose_form(source, task, count)
-            drawn = draw_needles(source, language, run.seed or 0, len(asked), form)
+            drawn = draw_again(run, source, language, form)
         except UsageError:
             return False
         if [_shape(n, answers) for n in drawn] != [_shape(n, answers) for n in asked]:

@@ -284,7 +284,7 @@ class _Work:
         finally:
             self.purse.release(sum(set_aside))
         self.purse.count(trial, asked.result, asked.lost_attempts)
-        self._keep(trial, self.counts.judge(trial, asked))
+        await self._keep(trial, self.counts.judge(trial, asked))
         return isinstance(asked.result, Reply)
 
     def _check_means(self, trial: Trial) -> None:
@@ -302,11 +302,14 @@ class _Work:
             )
             raise Interrupted
 
-    def _keep(self, trial: Trial, asked: Asked) -> None:
-        """Store an outcome, then score it, then tell of it: in one step, never cut short."""
+    async def _keep(self, trial: Trial, asked: Asked) -> None:
+        """Store an outcome, then score it, then tell of it.
+
+        Cut short, it is stored at the least: a score is made anew from it.
+        """
         line = write_line(trial, asked, self.prepared.run.model.price)
         try:
-            self.outcomes.append(line)
+            await self.outcomes.keep(line)
         except StoreError as error:
             self.stop.because(error)
             return

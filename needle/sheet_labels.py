@@ -119,7 +119,7 @@ def _label_panel(panel: Panel, language: Language) -> PanelLabels:
     heatmap = panel.heatmap
     own = make_labels(heatmap, language)
     return PanelLabels(
-        name=heatmap.model,
+        name=heatmap.model + subtitle_layout(heatmap, language),
         recall=_write_recall(heatmap, panel.recall, language),
         simulated=own.simulated,
         warning=own.warning,

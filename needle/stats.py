@@ -11,7 +11,7 @@ from needle.effective import reach_absolute, reach_relative
 from needle.figures import Heatmap
 from needle.intervals import LEVEL, Scores, estimate, quantile
 from needle.tasks import BASE_TASKS
-from needle.types import Run
+from needle.types import Language, Run
 from needle.weakness import find_weak_region
 
 WANTED = 0.05
@@ -37,7 +37,7 @@ def make_statistics(run: Run, heatmap: Heatmap, scored: Iterable[Scored]) -> Sta
 
     along = tuple(Along(at, take(own[:, [i], :])) for i, at in enumerate(lengths))
     base = _base_scores(run, heatmap, every, own)
-    shown = _show(run, heatmap, own)
+    shown = show_everywhere(own, run, heatmap.task, heatmap.language, lengths, depths)
     held, short = own, base
     if one_draw:
         held = own.transpose(1, 0, 2).reshape(1, len(lengths), -1)
@@ -76,17 +76,24 @@ def place_scores(
     return placed
 
 
-def _show(run: Run, heatmap: Heatmap, own: Scores) -> Scores:
-    """Return the scores as the squares show them: a trial in each of its own."""
-    lengths, depths = heatmap.grid.lengths, heatmap.grid.depths
+def show_everywhere(
+    own: Scores,
+    run: Run,
+    task: str,
+    language: Language,
+    lengths: Sequence[int],
+    depths: Sequence[float],
+) -> Scores:
+    """Return the scores as the squares show them: a trial in each square that is its place."""
+    rows = {length: i for i, length in enumerate(lengths)}
+    columns = {depth: j for j, depth in enumerate(depths)}
     shown = own.copy()
     for same in run.same_place:
-        if (same.task, same.language) == (heatmap.task, heatmap.language):
-            row = lengths.index(same.context_length)
-            from_ = depths.index(same.drawn_as)
-            shown[same.replicate, row, depths.index(same.depth_percent)] = own[
-                same.replicate, row, from_
-            ]
+        row, to = rows.get(same.context_length), columns.get(same.depth_percent)
+        place = columns.get(same.drawn_as)
+        mine = (same.task, same.language) == (task, language) and same.replicate < len(own)
+        if mine and row is not None and to is not None and place is not None:
+            shown[same.replicate, row, to] = own[same.replicate, row, place]
     return shown
 
 

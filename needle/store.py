@@ -16,6 +16,7 @@ from typing import Any
 from needle.batches import BatchFile, describe_file, follow_files
 from needle.errors import StoreError, UsageError
 from needle.files import check_record, dump_yaml, read_yaml
+from needle.flushing import Flushes
 from needle.outcomes import Line
 from needle.types import Run, Score
 
@@ -178,8 +179,11 @@ class Log:
         try:
             self._file = path.open("ab", buffering=0)
             _mend(path)
+            self._kept = self._file.seek(0, os.SEEK_END)
         except OSError as error:
             raise _cant(f"open {path}", error, "--out") from error
+        self._flushes = Flushes(self._file.fileno())
+        self._broken: StoreError | None = None
 
     def append(self, *lines: Line, sync: bool = True) -> None:
         """Append lines; raise StoreError with the file as it was if they can't be written."""
@@ -189,16 +193,37 @@ class Log:
             self._write(data)
             if sync:
                 os.fsync(self._file.fileno())
+                self._kept = before + len(data)
         except OSError as error:
             self._file.truncate(before)
             raise _cant(f"write to {self.path}", error, "the run is resumable") from error
+
+    async def keep(self, *lines: Line) -> None:
+        """Append lines, and return once they are on disk; others' lines may share the flush.
+
+        Raises StoreError where they can't be: then, and for good, the file is as it was after
+        the last flush, and no one was told of a line that it has lost.
+        """
+        if self._broken is None:
+            self.append(*lines, sync=False)
+            end = self._file.seek(0, os.SEEK_END)
+            try:
+                await self._flushes.wait()
+            except OSError as error:
+                if self._broken is None:
+                    self._file.truncate(self._kept)
+                    self._broken = _cant(f"write to {self.path}", error, "the run is resumable")
+        if self._broken is not None:
+            raise self._broken
+        self._kept = max(self._kept, end)
 
     def _write(self, data: bytes) -> None:
         while data:
             data = data[self._file.write(data) :]
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the file, once a flush that has begun is done."""
+        self._flushes.close()
         self._file.close()
 
 

@@ -25,11 +25,11 @@ def flat(*recalls: float, replicates: int = 10) -> Scores:
 )
 def test_the_fit_never_rises(values: list[float], weights: list[int]) -> None:
     """The fit never rises with length, keeps the weighted mean, and a falling curve stays."""
-    curve = fall(LENGTHS, values, weights)
+    curve = fall(values, weights)
     assert all(a >= b - 1e-12 for a, b in itertools.pairwise(curve))
     assert np.average(curve, weights=weights) == pytest.approx(np.average(values, weights=weights))
     falling = sorted(values, reverse=True)
-    assert fall(LENGTHS, falling, weights) == pytest.approx(falling)
+    assert fall(falling, weights) == pytest.approx(falling)
 
 
 @settings(deadline=None)

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from statsmodels.stats.proportion import proportion_confint
 
 from needle.intervals import Scores, estimate, estimate_difference, share_interval
 
@@ -68,6 +69,19 @@ def test_wilson_where_all_or_none_is_found(
     """With all found, or none, a cell's interval is Wilson's."""
     ends = share_interval(found / trials, trials)
     assert ends == pytest.approx((low, high), abs=1e-4)
+
+
+@settings(deadline=None)
+@given(st.floats(0, 1), st.integers(1, 2_000))
+def test_the_ends_are_wilsons_and_jeffreys(mean: float, trials: int) -> None:
+    """A share's interval has the wider ends of statsmodels' Wilson and Jeffreys intervals."""
+    found = mean * trials
+    both = [
+        proportion_confint(found, trials, alpha=0.05, method=method)
+        for method in (("wilson",) if mean in (0, 1) else ("wilson", "jeffreys"))
+    ]
+    low, high = min(low for low, _ in both), max(high for _, high in both)
+    assert share_interval(mean, trials) == pytest.approx((low, high), abs=1e-7)
 
 
 def test_cells_of_one_replicate_are_one_draw() -> None:

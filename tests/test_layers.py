@@ -65,7 +65,7 @@ GROUPS: tuple[tuple[str, frozenset[str]], ...] = (
         | {"fetch", "tokens", "endpoint", "store", "tables", "fonts", "rubrics"}
         | {"canvas", "maps", "legends", "framing", "heatmaps", "sheets"}
         | {"papers", "differences"}
-        | {"results"}
+        | {"results", "flushing"}
         | {"webpage"}
         | {"batching"}
         | {"manifest"}

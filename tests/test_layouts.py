@@ -10,9 +10,11 @@ from driving import Call, only_folder, read_log
 from test_labels import make_heatmap
 
 from needle.cells import join_scores
+from needle.figures import Heatmap, Panel
 from needle.gathering import SHARED_TASKS
 from needle.labels import make_labels
 from needle.outcomes import find_needle, settle_states
+from needle.sheet_labels import make_sheet
 from needle.store import load_run
 from needle.tables import make_table
 from needle.tasks import TASKS
@@ -189,14 +191,16 @@ def test_the_prompt_of_a_depth(call: Call) -> None:
             "2 needles in each, one question a request",
             "one set of needles",
         ),
-        ("zh", "（各深度共用一份上下文）", "每份文本里有 2 根针，逐一提问", "仅一组针、一处文本"),
+        ("zh", "（共用上下文）", "每份文本里有 2 根针，逐一提问", "仅一组针、一处文本"),
     ],
 )
 def test_figures_name_the_layout(language: Any, subtitle: str, footer: str, one: str) -> None:
-    """Subtitle and footer name shared contexts in both languages, and leave the classic one out."""
-    plain = make_heatmap(grid=Grid("default", (1_000,), (0.0, 100.0)))
+    """Subtitle, footer and a sheet's panels name shared contexts, and leave the classic one out."""
+    plain: Heatmap = make_heatmap(grid=Grid("default", (1_000,), (0.0, 100.0)))
     shared = make_labels(replace(plain, layout="shared"), language)
     classic = make_labels(plain, language)
+    panels = make_sheet([Panel(plain), Panel(replace(plain, layout="shared"))], language).labels[0]
+    assert [panel.name.endswith(subtitle) for panel in panels] == [False, True]
     for labels, there in ((shared, True), (classic, False)):
         words = "\n".join(item for line in labels.footer for item in line)
         assert (subtitle in labels.subtitle) == there

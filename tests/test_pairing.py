@@ -122,6 +122,7 @@ def test_cells_beyond_chance() -> None:
     assert marked == {(row, column) for row in (3, 4, 5) for column in (2, 3)}
 
 
+@settings(max_examples=15, deadline=None)  # statsmodels collects garbage at every call
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=6))
 def test_holm(p_values: list[float]) -> None:
     """Holm's p-values are never smaller than the raw ones, and the least is times their number."""

@@ -151,7 +151,9 @@ def test_both_pages_say_the_same(publish: Publish) -> None:
 def test_a_simulated_model_is_said_to_be_so(publish: Publish) -> None:
     """Both pages say of a simulated model's figures what they are."""
     folder = publish()
-    assert "**Simulated: sim/middle" in (folder / "README.md").read_text(encoding="utf-8")
+    assert "**Simulated: needle itself serves sim/middle" in (folder / "README.md").read_text(
+        encoding="utf-8"
+    )
     assert "模拟模型" in (folder / "README.zh.md").read_text(encoding="utf-8")
 
 

@@ -75,13 +75,18 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def redirect(command: str, address: str) -> list[str]:
-    """Point a command at the stand-ins; everything else stays as the README has it."""
+    """Point a command at the stand-ins, its patterns at the files, as a shell does."""
     words = shlex.split(command, comments=True)
     if words[:3] == ["needle", "haystacks", "fetch"]:
         words += ["--mirror", address]
     if words[:2] == ["needle", "run"] and {"kimi-k2.6", CLAUDE} & {*words}:
         words += ["--base-url", f"{address}/v1", "--yes"]
-    return [f"{address}/v1" if word == "http://127.0.0.1:8000/v1" else word for word in words]
+    words = [f"{address}/v1" if word == "http://127.0.0.1:8000/v1" else word for word in words]
+    return [
+        found
+        for word in words
+        for found in (sorted(map(str, Path().glob(word))) if "*" in word else [word])
+    ]
 
 
 @pytest.mark.parametrize("readme", ["README.md", "README.zh.md"])

@@ -66,6 +66,8 @@ TASKS = st.sampled_from(
         ["--task", "nonliteral"],
         ["--task", "cross"],
         ["--task", "number,cross"],
+        ["--layout", "shared"],
+        ["--layout", "shared", "--task", "uuid,cross"],
         ["--needle", "san-francisco"],
         ["--task", "single,multi", "--needle", "xiaoming"],
         ["--needle", "nonliteral"],

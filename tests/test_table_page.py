@@ -2,19 +2,22 @@
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
-import pandas as pd
 import pyarrow.parquet as pq
 import pytest
-from driving import Call, only_folder
+from driving import Call
 
+import needle
+from needle import commands, showcase
 from needle.columns import COLUMNS, RUN_COLUMN
 from needle.importing import Wish, import_results
 from needle.outcomes import write_line
-from needle.store import Log
-from needle.tables import join_tables, write_csv, write_parquet, write_table
+from needle.prepare import prepare_again
+from needle.store import Log, load_run
+from needle.tables import join_tables, make_table, write_csv, write_parquet, write_table
 from needle.types import Asked, Reply
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -22,8 +25,6 @@ SAMPLE = ROOT / "runs" / "sample"
 PAGES = ("table.md", "table.zh.md")
 TYPES = {"text": "string", "whole": "int64", "number": "double", "truth": "bool"}
 NEVER = ("never", "从不")
-
-Make = Callable[[Call, Path], Path]
 
 
 def read_rows(page: str, heading: str) -> list[list[str]]:
@@ -53,34 +54,13 @@ def test_both_pages_say_when_a_column_is_never_null() -> None:
     assert len(never[0]) > 10
 
 
-def run(call: Call, alone: Path, *said: str) -> Path:
-    ended = call("run", "--model", "sim/reader", "--lengths", "2k", *said, "--yes")
-    assert ended.status == 0, ended.err
-    return only_folder(alone / "runs")
+def run(**said: Any) -> Path:
+    small = {"lengths": "2k", "depths": [0, 50], "language": "en"}
+    return needle.run("sim/reader", **{**small, **said}).folder
 
 
-def make_plain(call: Call, alone: Path) -> Path:
-    return run(call, alone, "--depths", "0,50", "--task", "single,distractors")
-
-
-def make_fitted(call: Call, alone: Path) -> Path:
-    counted = ("--count", "vendor", "--cache", "openai-explicit")
-    return run(call, alone, "--depths", "50", *counted, "--language", "en")
-
-
-def make_shared(call: Call, alone: Path) -> Path:
-    return run(call, alone, "--depths", "0,100", "--layout", "shared", "--language", "en")
-
-
-def make_failing(call: Call, alone: Path) -> Path:
-    said = ("--depths", "0,50", "--language", "en", "--faults", "filter_400=1")
-    ended = call("run", "--model", "sim/reader", "--lengths", "2k", *said, "--yes")
-    assert ended.status == 1, ended.err
-    return only_folder(alone / "runs")
-
-
-def make_judged(call: Call, alone: Path) -> Path:
-    folder = make_plain(call, alone)
+def make_judged() -> Path:
+    folder = run(task="single,distractors", seed=1)
     (first, second, *_) = (folder / "outcomes.jsonl").read_text(encoding="utf-8").splitlines()
     log = Log(folder / "scores.jsonl")
     for line, failure in ((first, None), (second, {"message": "no grade"})):
@@ -92,68 +72,73 @@ def make_judged(call: Call, alone: Path) -> Path:
     return folder
 
 
-def make_imported(_: Call, alone: Path) -> Path:
+def make_imported() -> Path:
     rows = [{"context_length": 1_000, "depth_percent": 0, "model": "m", "score": 10}]
-    (alone / "a.json").write_text(json.dumps(rows), encoding="utf-8")
-    import_results([Path("a.json")], Wish("kamradt"), alone / "runs", "2026-01-01")
-    return only_folder(alone / "runs")
+    Path("a.json").write_text(json.dumps(rows), encoding="utf-8")
+    (brought,) = import_results([Path("a.json")], Wish("kamradt"), Path("runs"), "2026-01-01")
+    return brought.folder
 
 
-def make_batched(call: Call, alone: Path) -> Path:
+def make_batched() -> Path:
     """Make a run of which one line came in a batch, as collecting writes it."""
-    from test_surroundings import prepare_run
-
-    folder = run(call, alone, "--depths", "0", "--language", "en", "--controls", "none")
-    trial = prepare_run(language="en", controls="none").plan.trials[0]
+    folder = run(depths=[0], controls="none", seed=2)
+    trial = prepare_again(load_run(folder)).plan.trials[0]
     asked = Asked(Reply("yes"), 1, 0, None, "2026-01-01T00:00:00Z")
+    (folder / "outcomes.jsonl").unlink()
     log = Log(folder / "outcomes.jsonl")
     log.append(write_line(trial, asked, None, ("batch-1", "request-1")))
     log.close()
     return folder
 
 
-MAKERS: tuple[Make, ...] = (
-    *(make_plain, make_fitted, make_shared, make_failing, make_judged, make_imported),
-    make_batched,
-)
+MAKERS: dict[str, Callable[[], Path]] = {
+    "plain": lambda: run(task="single,distractors", language="both"),
+    "fitted": lambda: run(count="vendor", cache="openai-explicit"),
+    "shared": lambda: run(layout="shared"),
+    "failing": lambda: run(faults="filter_400=1", seed=3),
+    "judged": make_judged,
+    "imported": make_imported,
+    "batched": make_batched,
+}
 
 
-@pytest.mark.parametrize("make", MAKERS)
-def test_every_run_has_the_same_columns(make: Make, call: Call, alone: Path) -> None:
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Path]]:
+    """Make one run of each kind that there is."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path_factory.mktemp("kinds"))
+        patch.setattr(commands, "draw_run", lambda *_: ([], []))
+        yield {kind: make().resolve() for kind, make in MAKERS.items()}
+
+
+@pytest.mark.parametrize("kind", MAKERS)
+def test_every_run_has_the_same_columns(
+    kind: str, folders: dict[str, Path], tmp_path: Path
+) -> None:
     """Whatever a run has, its CSV and Parquet have the documented columns, with their types."""
-    folder = make(call, alone)
-    told = [(name, kind) for name, kind, *_ in read_columns("table.md")]
-    text = write_table(folder, "csv", None)
+    told = [(name, type_) for name, type_, *_ in read_columns("table.md")]
+    text = write_table(folders[kind], "csv", None)
     assert text is not None
     assert text.splitlines()[0].split(",") == [name for name, _ in told]
-    write_table(folder, "parquet", alone / "t.parquet")
-    assert [(field.name, str(field.type)) for field in pq.read_schema(alone / "t.parquet")] == told
+    write_table(folders[kind], "parquet", tmp_path / "t.parquet")
+    fields = pq.read_schema(tmp_path / "t.parquet")
+    assert [(field.name, str(field.type)) for field in fields] == told
 
 
-@pytest.mark.parametrize("make", MAKERS)
-def test_what_is_never_null_never_is(make: Make, call: Call, alone: Path) -> None:
+@pytest.mark.parametrize("kind", MAKERS)
+def test_what_is_never_null_never_is(kind: str, folders: dict[str, Path]) -> None:
     """A column that is said to be never null is not, in any kind of run."""
-    folder = make(call, alone)
-    write_table(folder, "parquet", alone / "t.parquet")
-    table = pd.read_parquet(alone / "t.parquet")
+    table = make_table(folders[kind])
     assert len(table)
     for name, *_, null in read_columns("table.md"):
         if null in NEVER:
             assert table[name].notna().all(), name
 
 
-def test_each_column_is_once_filled(call: Call, alone: Path, tmp_path: Path) -> None:
+def test_each_column_is_once_filled(folders: dict[str, Path]) -> None:
     """Every column that the simulated endpoint has anything for is filled in by one of these."""
-    filled: set[str] = set()
-    for number, make in enumerate(MAKERS):
-        place = tmp_path / f"{number}"
-        place.mkdir()
-        with pytest.MonkeyPatch.context() as patch:
-            patch.chdir(place)
-            folder = make(call, place)
-        write_table(folder, "parquet", alone / f"{number}.parquet")
-        table = pd.read_parquet(alone / f"{number}.parquet")
-        filled |= {name for name in table.columns if table[name].notna().any()}
+    tables = [make_table(folder) for folder in folders.values()]
+    filled = {name for table in tables for name in table if table[name].notna().any()}
     only_vendors = {"reasoning", "reasoning_tokens", "cost_amount", "cost_currency"}
     assert set(COLUMNS) - filled == only_vendors
 
@@ -171,8 +156,6 @@ def test_what_is_published_has_the_keys_that_are_told(
     call: Call, alone: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """statistics.json, manifest.json and the folder hold what both pages say, and no more."""
-    from needle import showcase
-
     monkeypatch.setattr(showcase, "draw_showcase", lambda *_: ())
     assert call("publish", SAMPLE, "--out", "out").status == 0
     for name in ("statistics.json", "manifest.json"):

@@ -8,7 +8,7 @@ import yaml
 from driving import Call, only_folder, read_log
 from serving import Server
 
-from needle import commands
+from needle import showing
 from needle.drawing import draw_run
 from needle.errors import UsageError
 from needle.needlefiles import choose_sources, load_needle_source
@@ -27,9 +27,8 @@ def run(call: Call, *said: str, model: str = "sim/reader") -> Path:
 def test_several_tasks_are_one_run(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     """One run folder holds all tasks: their records, and a figure for each task and language."""
     folder = run(call, "--task", "uuid,single", "--replicates", "2")
-    monkeypatch.setattr(commands, "draw_run", draw_run)
+    monkeypatch.setattr(showing, "draw_run", draw_run)
     assert call("heatmap", folder).status == 0
-    monkeypatch.setattr(commands, "draw_run", lambda *_: ([], []))
     lines = read_log(folder / "outcomes.jsonl")
     kinds = {(line["task"], line["language"], line["needle"]) for line in lines}
     assert kinds == {

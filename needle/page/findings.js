@@ -86,16 +86,17 @@ function summary(maps) {
 }
 
 function sentences(maps) {
-  // What is said of all alike is said once.
+  // What ends all of them alike is said once.
   const told = maps.map((map) => map.sentences[view.language]);
-  const shared = maps.length > 1 ? told[0].filter((each) => told.every((some) => some.includes(each))) : [];
+  const ends = told.map((some) => some[some.length - 1]);
+  const shared = maps.length > 1 && told.every((some) => some.length > 1) && unique(ends).length === 1;
   const list = (some) => node("ul", {}, some.map((each) => node("li", {}, isolated(each))));
   return [node("h3", {}, say("conclusions")),
     node("div", { class: "claims" },
       maps.map((map, at) => node("div", {},
         node("h4", {}, isolated(runOf(map).name), " · ", textName(map)),
-        list(told[at].filter((each) => !shared.includes(each)))))),
-    shared.length > 0 && [node("h4", {}, say("of_all")), node("div", { class: "claims" }, list(shared))]];
+        list(shared ? told[at].slice(0, -1) : told[at])))),
+    shared && [node("h4", {}, say("of_all")), node("ul", { class: "claims" }, node("li", {}, isolated(ends[0])))]];
 }
 
 function meanings(maps) {

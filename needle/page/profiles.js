@@ -115,14 +115,19 @@ function drawCharts() {
 }
 
 function fillProfiles() {
+  // Only lengths that are counted alike stand on one axis.
   charts.length = 0;
-  const maps = shownMaps();
-  const byLanguage = LANGUAGES.map((language) => maps.filter((map) => map.language === language))
-    .filter((some) => some.length);
-  fill(byId("profiles"), byLanguage.length > 0 && [node("h2", {}, say("profiles_heading")),
+  const maps = shownMaps().filter((map) => map.scored > 0);
+  const counted = (map) => say(lengthsKey(runOf(map)), { tokenizer: runOf(map).tokenizer });
+  const groups = LANGUAGES.flatMap((language) => {
+    const here = maps.filter((map) => map.language === language);
+    const ways = unique(here.map(counted));
+    return ways.map((way) => ({ maps: here.filter((map) => counted(map) === way),
+      title: ways.length > 1 ? claused([textName(here[0]), say("lengths_way", { way })]) : textName(here[0]) }));
+  });
+  fill(byId("profiles"), groups.length > 0 && [node("h2", {}, say("profiles_heading")),
     node("p", { class: "hint" }, say("profiles_lead"))],
-    byLanguage.map((some) => node("div", { class: "together" },
-      node("h3", {}, textName(some[0])),
-      legend(some),
-      node("div", { class: "pair" }, makeChart(some, "lengths"), makeChart(some, "depths")))));
+    groups.map((group) => node("div", { class: "together" },
+      node("h3", {}, group.title), legend(group.maps),
+      node("div", { class: "pair" }, makeChart(group.maps, "lengths"), makeChart(group.maps, "depths")))));
 }
