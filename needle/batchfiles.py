@@ -12,7 +12,7 @@ from needle.batches import BatchFile, last_number, name_file
 from needle.batchlines import write_request
 from needle.endpoint import batch_body
 from needle.errors import NeedleError, UsageError, known
-from needle.estimate import count_billed
+from needle.prefixes import count_billed
 from needle.prepare import Prepared
 from needle.runner import passage_reader, write_prompt
 from needle.store import BATCH_FOLDER, Draft, drop_unrecorded, read_record, record_written

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from needle.errors import UsageError
-from needle.money import cost
+from needle.money import cost, worst_cost
 from needle.tariffs import Price
 from needle.types import Failure, Language, Reply
 
@@ -129,10 +129,16 @@ class Purse:
         """Count what requests that are no trials have taken, by the endpoint's own count."""
         self.spent += self._value(prompt, reply)
 
+    def _counts_tokens(self) -> bool:
+        return self.budget is None or self.budget.of == TOKENS
+
     def _value(self, prompt: float, reply: float, in_batch: bool = False) -> float:
-        if self.budget is None or self.budget.of == TOKENS or self.price is None:
+        """Return the most that a request of so many tokens can cost."""
+        if self._counts_tokens() or self.price is None:
             return prompt + reply
-        return cost(self.price, prompt, reply, batch=in_batch)
+        if in_batch:
+            return cost(self.price, prompt, reply, batch=True)
+        return worst_cost(self.price, prompt, reply)
 
     def allows(self, trial: Sized) -> bool:
         """Tell whether a request can be sent with the budget kept whatever comes back."""
@@ -176,8 +182,10 @@ class Purse:
         said = self._longest_reply if reply.completion_tokens is None else reply.completion_tokens
         if said > self._longest_reply:  # reasoning that the vendor does not hold to the limit
             self._longest_reply = said * _SAFETY
-        if self.price is not None and self.budget is not None and self.budget.of != TOKENS:
-            cached = reply.cached_tokens or 0
-            self.spent += cost(self.price, prompt, said, cached, batch=in_batch)
-        else:
+        if self._counts_tokens() or self.price is None:
             self.spent += prompt + said
+            return
+        cached, written = reply.cached_tokens or 0, reply.cache_write_tokens
+        if written is None:  # what may have been written is taken to have been
+            written = prompt if self.price.write is not None else 0
+        self.spent += cost(self.price, prompt, said, cached, in_batch, written)

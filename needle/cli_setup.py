@@ -84,6 +84,9 @@ def check(files: tuple[Path, ...], **options: Any) -> int:
     "--latency", type=click.FloatRange(0), default=0.0, help="Seconds before each answer."
 )
 @click.option(
+    "--cache", default="none", help="A prompt cache by a vendor's rules (docs/simulator.md)."
+)
+@click.option(
     "--as",
     "names",
     multiple=True,
@@ -98,6 +101,7 @@ def simulate(
     faults: str,
     key: str | None,
     latency: float,
+    cache: str,
     with_parent: bool,
     names: tuple[str, ...],
 ) -> int:
@@ -106,5 +110,6 @@ def simulate(
     from needle.replies import read_names
     from needle.simulator import serve
 
-    serve(port, seed, window, parse_faults(faults), key, with_parent, latency, read_names(names))
+    known = read_names(names)
+    serve(port, seed, window, parse_faults(faults), key, with_parent, latency, cache, known)
     return 0

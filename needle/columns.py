@@ -36,6 +36,7 @@ COLUMNS: Mapping[str, Kind] = {
     "prompt_tokens": "whole",
     "endpoint_prompt_tokens": "whole",
     "cached_tokens": "whole",
+    "cache_write_tokens": "whole",
     "completion_tokens": "whole",
     "reasoning_tokens": "whole",
     "reasoning": "text",

@@ -38,6 +38,7 @@ from needle.prepare import (
 from needle.probing import calibrate, fit_from_earlier, is_assumed
 from needle.progress import JudgeProgress, LiveWatch, PlainWatch
 from needle.runner import Ending, Orders, carry_out, conclude, count_spent
+from needle.savings import describe_savings
 from needle.scoring import KEYWORD
 from needle.showing import DONE, print_drawn
 from needle.store import (
@@ -302,7 +303,9 @@ def reachable(model: Model, seed: int, faults: str | None) -> Iterator[str]:
         return
     from needle.simulator import running
 
-    with running(seed=seed, window=model.window, faults=faults or "") as base_url:
+    with running(
+        seed=seed, window=model.window, faults=faults or "", cache=model.cache.name
+    ) as base_url:
         yield base_url
 
 
@@ -316,11 +319,14 @@ def finish(folder: Path, ending: Ending, judged: Judged | None = None) -> int:
             if not early:
                 raise
             click.echo(f"note: {error}", err=True)  # why it stopped is what the user must read
-    counts = describe_counts(
-        load_run(folder), settle_states(read_lines(folder / OUTCOMES)).values()
-    )
-    if counts:
-        click.echo(counts, err=True)
+    run = load_run(folder)
+    states = settle_states(read_lines(folder / OUTCOMES)).values()
+    for line in (
+        describe_counts(run, states),
+        describe_savings(states, run.model.price, run.model.cache),
+    ):
+        if line:
+            click.echo(line, err=True)
     left = f"{ending.replies} replies, {ending.failures} failed, {ending.not_run} not run"
     waits = f", {ending.waiting} in open batches" if ending.waiting else ""
     click.echo(f"{folder}: {left}{waits}", err=True)

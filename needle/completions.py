@@ -27,24 +27,53 @@ def read_reply(data: dict[str, Any], request_id: str | None) -> Reply:
     choice = choices[0]
     message = choice["message"]
     usage = _read_part(data, "usage")
-    prompt_details = _read_part(usage, "prompt_tokens_details")
     reply_details = _read_part(usage, "completion_tokens_details")
+    prompt, cached, written = _count_prompt(usage, _read_part(data, "timings"))
     return Reply(
         response=_read_content(message.get("content")),
         reasoning=_read_content(message.get("reasoning_content") or message.get("reasoning"))
         or None,
         finish_reason=_read_name(choice.get("finish_reason")),
-        endpoint_prompt_tokens=_read_count(usage.get("prompt_tokens")),
-        cached_tokens=_first(
-            _read_count(prompt_details.get("cached_tokens")),
-            _read_count(usage.get("cached_tokens")),
-            _read_count(usage.get("prompt_cache_hit_tokens")),
-        ),
+        endpoint_prompt_tokens=prompt,
+        cached_tokens=cached,
+        cache_write_tokens=written,
         completion_tokens=_read_count(usage.get("completion_tokens")),
         reasoning_tokens=_read_count(reply_details.get("reasoning_tokens")),
         served_model=_read_name(data.get("model")),
         request_id=request_id or _read_name(data.get("id")),
     )
+
+
+def _count_prompt(
+    usage: dict[str, Any], timings: dict[str, Any]
+) -> tuple[int | None, int | None, int | None]:
+    """Return a prompt's tokens, those that a cache served, and those written to one.
+
+    OpenAI, vLLM, Gemini and others tell them in details; Kimi beside the sum; DeepSeek as hits
+    and misses, which add up to the prompt; LiteLLM under Anthropic's names too; llama.cpp in its
+    timings, whose ``prompt_n`` are those that it had to read.
+    """
+    details = _read_part(usage, "prompt_tokens_details")
+    prompt = _read_count(usage.get("prompt_tokens"))
+    cached = _first(
+        _read_count(details.get("cached_tokens")),
+        _read_count(usage.get("cached_tokens")),
+        _read_count(usage.get("prompt_cache_hit_tokens")),
+        _read_count(usage.get("cache_read_input_tokens")),
+        _read_count(timings.get("cache_n")),
+    )
+    written = _first(
+        _read_count(details.get("cache_write_tokens")),
+        _read_count(details.get("cache_creation_tokens")),
+        _read_count(details.get("cache_creation_input_tokens")),
+        _read_count(usage.get("cache_creation_input_tokens")),
+    )
+    missed = _first(
+        _read_count(usage.get("prompt_cache_miss_tokens")), _read_count(timings.get("prompt_n"))
+    )
+    if prompt is None and missed is not None:
+        prompt = missed + (cached or 0)
+    return prompt, cached, written
 
 
 def read_estimate(text: str) -> Reply:
@@ -62,7 +91,8 @@ def join_chunks(chunks: Iterable[dict[str, Any]]) -> dict[str, Any]:
     """Join a stream's chunks into the completion that they are parts of.
 
     Usage is that of the last chunk that has one: some vendors send it in every chunk, some
-    inside the choice. Raises ValueError where the stream ended before the answer did.
+    inside the choice, and llama.cpp adds its timings. Raises ValueError where the stream ended
+    before the answer did.
     """
     whole: dict[str, Any] = {}
     message: dict[str, str] = {}
@@ -78,6 +108,7 @@ def join_chunks(chunks: Iterable[dict[str, Any]]) -> dict[str, Any]:
                 message[name] = message.get(name, "") + _read_content(delta[name])
         finish_reason = choice.get("finish_reason") or finish_reason
         whole["usage"] = chunk.get("usage") or choice.get("usage") or whole.get("usage")
+        whole["timings"] = chunk.get("timings") or whole.get("timings")
     if finish_reason is None:
         raise ValueError("the stream ended before the answer did")
     return {**whole, "choices": [{"message": message, "finish_reason": finish_reason}]}

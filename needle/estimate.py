@@ -1,13 +1,15 @@
 """What a plan will take, before anything is sent: tokens, money, time, own cards. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 
+from needle.chains import Step
 from needle.money import cost
+from needle.ordering import arrange
 from needle.pace import least_minutes
-from needle.tariffs import Limits, Price
-from needle.types import Trial
+from needle.prefixes import count_billed, count_shared, group_trials
+from needle.tariffs import CacheRules, Limits, Price
+from needle.types import Language, Template, Trial
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,17 +19,22 @@ class Estimate:
     Prompts are counted by our own count, or by the endpoint's where lengths are in it.
 
     ``cached_share`` (0-1) is the share of the prompts' tokens that an ideal prompt cache would
-    serve: within a replicate, what stands before the needle was sent before; of a shared
-    context, all that stands before the question. ``minutes`` is
-    the least time at the limits that were named. None is what can't be told.
+    serve: what one of them has in common with those before it; of a shared context, all that
+    stands before the question. ``kept_share`` and ``written_share`` are those that the endpoint's
+    own cache should serve and be written, by its rules and if nothing fails, ``money_kept`` what
+    that costs. ``minutes`` is the least time at the limits that were named. None is what can't be
+    told.
     """
 
     trials: int
     prompt_tokens: int
     reply_tokens: int
     cached_share: float
+    kept_share: float | None = None
+    written_share: float | None = None
     money: float | None = None
     money_cached: float | None = None
+    money_kept: float | None = None
     money_batch: float | None = None
     minutes: float | None = None
     flops: float | None = None
@@ -39,22 +46,37 @@ def estimate(
     reply_tokens: int,
     limits: Limits | None,
     params: float | None = None,
+    *,
+    templates: Mapping[Language, Template] | None = None,
+    rules: CacheRules | None = None,
+    concurrency: int = 1,
 ) -> Estimate:
     """Estimate a plan's trials, with so many tokens for each reply.
+
+    What prompts share is told by their ``templates``, and what the endpoint's own cache serves of
+    it by its ``rules`` and by how many requests it is sent at once.
 
     FLOPs are 2 x parameters x (prompt + reply tokens), the forward pass alone, as the
     broker's report on Kimi reckons.
     """
     sent = sum(map(count_billed, trials))
     reply = reply_tokens * len(trials)
-    cached = _count_cacheable(trials)
-    money = money_cached = money_batch = None
+    cached = _count_cacheable(trials, templates) if templates else {}
+    steps: Sequence[Step] = ()
+    if templates and rules is not None and rules.kind in ("automatic", "marked"):
+        steps = arrange(trials, templates, rules, concurrency)
+    money = money_cached = money_kept = money_batch = None
     if price is not None:
         money = sum(cost(price, count_billed(trial), reply_tokens) for trial in trials)
-        if price.cached is not None:
+        if price.cached is not None and cached:
             money_cached = sum(
-                cost(price, count_billed(trial), reply_tokens, tokens)
-                for trial, tokens in zip(trials, cached, strict=True)
+                cost(price, count_billed(trial), reply_tokens, cached.get(trial.key, 0.0))
+                for trial in trials
+            )
+        if price.cached is not None and steps:
+            money_kept = sum(
+                cost(price, count_billed(s.trial), reply_tokens, s.cached, written=s.written)
+                for s in steps
             )
         if price.batch_input is not None:
             money_batch = sum(
@@ -64,67 +86,24 @@ def estimate(
         trials=len(trials),
         prompt_tokens=sent,
         reply_tokens=reply,
-        cached_share=sum(cached) / sent if sent else 0.0,
+        cached_share=sum(cached.values()) / sent if sent else 0.0,
+        kept_share=sum(step.cached for step in steps) / sent if steps else None,
+        written_share=sum(step.written for step in steps) / sent if steps else None,
         money=money,
         money_cached=money_cached,
+        money_kept=money_kept,
         money_batch=money_batch,
         minutes=least_minutes(limits, len(trials), sent + reply) if limits else None,
         flops=2 * params * (sent + reply) if params else None,
     )
 
 
-def count_billed(trial: Trial) -> int:
-    """Return a prompt's tokens as the endpoint counts them, as far as that is known."""
-    return trial.prompt_tokens if trial.vendor_tokens is None else trial.vendor_tokens
-
-
-def _count_cacheable(trials: Sequence[Trial]) -> list[float]:
-    """Return for each trial the tokens that an ideal prefix cache would serve.
-
-    The longest context with the needle at its end is sent first and warms the cache for the
-    others of its replicate, language and task; each then hits up to what is inserted first.
-    The first question about a shared context warms the cache for all others about it.
-    """
-    tokens = [count_billed(trial) * _share_before(trial) for trial in trials]
-    again = _find_asked_again(trials)
-    by_text = sorted(set(range(len(trials))) - again, key=lambda i: _name_text(trials[i]))
-    for _, group in groupby(by_text, key=lambda i: _name_text(trials[i])):
-        first = max(group, key=lambda i: (tokens[i], count_billed(trials[i])))
-        tokens[first] = 0.0
-    for i in again:
-        tokens[i] = count_billed(trials[i]) * _share_of_context(trials[i])
-    return tokens
-
-
-def _find_asked_again(trials: Sequence[Trial]) -> set[int]:
-    """Return the trials whose shared context another one before them has."""
-    seen: set[tuple[str, str, int, int]] = set()
-    again = set()
-    for i, trial in enumerate(trials):
-        if trial.layout == "shared" and trial.cut:
-            context = (*_name_text(trial), trial.context_length)
-            if context in seen:
-                again.add(i)
-            seen.add(context)
-    return again
-
-
-def _share_of_context(trial: Trial) -> float:
-    """Return about what share (0-1) of a prompt stands before its question, by its characters."""
-    question = len(trial.needle.question)
-    context = trial.cut + sum(len(place.text) for place in trial.places)
-    return context / (context + question)
-
-
-def _share_before(trial: Trial) -> float:
-    """Return the share (0-1) of a prompt that stands before what is inserted; none without text."""
-    if not trial.cut:
-        return 0.0
-    return min((place.actual_depth_percent for place in trial.places), default=100.0) / 100
-
-
-def _name_text(trial: Trial) -> tuple[str, str, int]:
-    return trial.task, trial.language, trial.replicate
+def _count_cacheable(
+    trials: Sequence[Trial], templates: Mapping[Language, Template]
+) -> dict[str, float]:
+    """Return by key the tokens of each trial that an ideal prefix cache would serve."""
+    groups, _ = group_trials(trials, templates)
+    return {trial.key: tokens for group in groups for trial, tokens in count_shared(group)}
 
 
 def card_hours(flops: float, tflops: float, utilisation: float) -> float:

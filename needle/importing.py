@@ -341,6 +341,7 @@ def _write_line(run: Run, one: _Placed) -> dict[str, Any]:
         "prompt_tokens": None,
         "endpoint_prompt_tokens": row.prompt_tokens,
         "cached_tokens": None,
+        "cache_write_tokens": None,
         "completion_tokens": row.reply_tokens,
         "reasoning_tokens": None,
         "response": row.response,

@@ -326,7 +326,7 @@ def _count_tokens(judge: Model, case: Case, asked: Asked) -> tuple[int, dict[str
     An attempt that may have been charged without an answer counts with its whole reply.
     """
     result, price = asked.result, judge.price
-    sizes = [(case.prompt_tokens, judge.reply_tokens, 0)] * asked.lost_attempts
+    sizes = [(case.prompt_tokens, judge.reply_tokens, 0, 0)] * asked.lost_attempts
     if isinstance(result, Reply):
         prompt = result.endpoint_prompt_tokens
         sizes.append(
@@ -334,10 +334,14 @@ def _count_tokens(judge: Model, case: Case, asked: Asked) -> tuple[int, dict[str
                 case.prompt_tokens if prompt is None else prompt,
                 result.completion_tokens or 0,
                 result.cached_tokens or 0,
+                result.cache_write_tokens or 0,
             )
         )
-    tokens = sum(prompt + reply for prompt, reply, _ in sizes)
+    tokens = sum(prompt + reply for prompt, reply, _, _ in sizes)
     if price is None:
         return tokens, None
-    amount = sum(cost(price, prompt, reply, cached) for prompt, reply, cached in sizes)
+    amount = sum(
+        cost(price, prompt, reply, cached, written=written)
+        for prompt, reply, cached, written in sizes
+    )
     return tokens, {"amount": round(amount, 9), "currency": price.currency}

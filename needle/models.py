@@ -20,9 +20,9 @@ from pydantic import Field
 from needle.config import Count, Length
 from needle.errors import UsageError
 from needle.files import check_record, read_yaml, shipped
-from needle.money import add_batch_rates
+from needle.money import add_batch_rates, price_writes
 from needle.prices import find_price
-from needle.tariffs import STRICT, BatchTerms, Limits, Price
+from needle.tariffs import STRICT, BatchTerms, CacheRules, Limits, Price
 from needle.types import Model
 
 UNKNOWN_KEY = "OPENAI_API_KEY"
@@ -43,6 +43,7 @@ Fact = Literal[
     "tiers",
     "errors",
     "retired",
+    "cache",
 ]
 Said = Literal["overflow", "filter", "no_balance", "rate_limit"]
 MaxTokens = Literal["max_tokens", "max_completion_tokens"]
@@ -58,7 +59,7 @@ class ModelEntry:
     the day is not known. ``priced_as`` is its id in genai-prices, where that is another than
     the name it is served as. ``sources`` names by fact where it is from, if not from
     ``source``; the vendor's hold for what neither names. ``unverified`` names the facts that
-    rest on memory.
+    rest on memory. ``cache`` replaces the vendor's rules, whole.
     """
 
     window: Length | None = None
@@ -72,6 +73,7 @@ class ModelEntry:
     stream: bool = False
     extra: dict[str, Any] = field(default_factory=dict)
     reply_tokens: Length = 256
+    cache: CacheRules | None = None
     params: Annotated[float, Field(gt=0)] | None = None
     ends: Date | None = None
     retired: str | None = None
@@ -102,8 +104,9 @@ class Vendor:
     Models' names begin with ``prefix``, and what follows it is the name they are served as;
     with ``any_model`` any name that begins so is taken, with nothing more known of it.
     ``prices`` is the vendor's id in genai-prices. ``batch`` is how it takes batch files, with a
-    source and date of its own. ``errors`` holds, by kind of failure, texts
-    by which the vendor says it. ``source``, ``as_of`` and ``sources`` are those of its facts.
+    source and date of its own. ``errors`` holds, by kind of failure, texts by which the vendor says
+    it. ``cache`` is how it keeps the beginnings of prompts, None where that is not known.
+    ``source``, ``as_of`` and ``sources`` are those of its facts.
     """
 
     vendor: str
@@ -122,6 +125,7 @@ class Vendor:
     content: Content = "string"
     concurrency: Count = 8
     estimate_path: str | None = None
+    cache: CacheRules | None = None
     errors: dict[Said, tuple[str, ...]] = field(default_factory=dict)
     tiers: Tiers | None = None
     batch: BatchTerms | None = None
@@ -196,11 +200,11 @@ def _sign(data: Mapping[str, Any], path: str) -> dict[str, Any]:
 
 
 def _lay_over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """Lay a mapping over another one, and the mappings within it likewise; a price is whole."""
+    """Lay a mapping over another one, and those within it likewise; prices and caches are whole."""
     merged = dict(below)
     for key, value in above.items():
         under = merged.get(key)
-        if key != "price" and isinstance(value, dict) and isinstance(under, dict):
+        if key not in ("price", "cache") and isinstance(value, dict) and isinstance(under, dict):
             merged[key] = _lay_over(under, value)
         else:
             merged[key] = value
@@ -225,6 +229,8 @@ def _check_vendor(data: dict[str, Any], place: str) -> Vendor:
                 f"a price has rates of at least 0 and a currency such as CNY or USD "
                 f"({place}: models.{name}.price)"
             )
+        _check_cache(entry.cache, f"{place}: models.{name}.cache")
+    _check_cache(vendor.cache, f"{place}: cache")
     terms = vendor.batch
     if terms is not None and not (
         min(terms.most_bytes, terms.most_requests) >= 1 and 0 < (terms.share or 1) <= 1
@@ -234,6 +240,21 @@ def _check_vendor(data: dict[str, Any], place: str) -> Vendor:
             f"price ({place}: batch)"
         )
     return vendor
+
+
+def _check_cache(rules: CacheRules | None, place: str) -> None:
+    if rules is None:
+        return
+    least = min(rules.step, rules.marks, rules.lookback, rules.write_rate)
+    if rules.minimum < 0 or (rules.lifetime_s or 1) <= 0 or least < 1:
+        raise UsageError(
+            f"a cache has a minimum of at least 0, a step, marks, a lookback and a write_rate of "
+            f"at least 1, and a lifetime_s above 0 ({place})"
+        )
+    if (rules.kind == "marked") != bool(rules.mark):
+        raise UsageError(
+            f"a cache of the kind marked needs its mark, and no other has one ({place})"
+        )
 
 
 def find_model(
@@ -300,10 +321,17 @@ def price_entry(name: str, vendor: Vendor, entry: ModelEntry, date: str) -> Pric
     price = entry.price
     if price is None and vendor.prices is not None:
         price = find_price(vendor.prices, entry.priced_as or vendor.served_name(name), date)
-    terms = vendor.batch
-    if price is None or terms is None or name not in (terms.models or vendor.models):
+    if price is None:
+        return None
+    price, terms = price_writes(price, cache_entry(vendor, entry)), vendor.batch
+    if terms is None or name not in (terms.models or vendor.models):
         return price
     return add_batch_rates(price, terms.share)
+
+
+def cache_entry(vendor: Vendor, entry: ModelEntry) -> CacheRules:
+    """Return how a model's endpoint keeps the beginnings of prompts, as far as is known."""
+    return entry.cache or vendor.cache or CacheRules()
 
 
 def read_retired(entry: ModelEntry, date: str | None) -> str | None:
@@ -339,6 +367,7 @@ def _make_model(name: str, vendor: Vendor, entry: ModelEntry, date: str | None) 
         concurrency=vendor.concurrency,
         errors={str(kind): texts for kind, texts in vendor.errors.items()},
         estimate_path=vendor.estimate_path,
+        cache=cache_entry(vendor, entry),
         params=entry.params,
         retired=read_retired(entry, date),
         served_as=None if served_as == name else served_as,

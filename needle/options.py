@@ -101,6 +101,11 @@ def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
         ),
         click.option("--timeout", "timeout_s", help="Seconds to wait for one reply (default 600)."),
         click.option("--concurrency", help="Requests in flight at once."),
+        click.option(
+            "--cache",
+            help="none: send as planned, without marks. For a sim/ model: whose prompt cache it "
+            "plays (docs/caches.md).",
+        ),
         *_scorer_options(),
         *_limits_options(),
         click.option("--params", help="A self-hosted model's parameters, such as 200e9."),

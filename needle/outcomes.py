@@ -17,6 +17,7 @@ SIMULATED = "sim/"
 _FROM_REPLY = (
     "endpoint_prompt_tokens",
     "cached_tokens",
+    "cache_write_tokens",
     "completion_tokens",
     "reasoning_tokens",
     "response",
@@ -121,6 +122,7 @@ def price_reply(
         reply.completion_tokens or 0,
         reply.cached_tokens or 0,
         batch=in_batch,
+        written=reply.cache_write_tokens or 0,
     )
     return {"amount": round(amount, 9), "currency": price.currency}
 

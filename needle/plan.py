@@ -23,6 +23,8 @@ any fit has been off by."""
 def make_plan(settings: Settings, materials: Sequence[Material]) -> Plan:
     """Make the plan of a run: replicate by replicate, text by text, short contexts first.
 
+    ordering.py puts it in the order in which trials are sent.
+
     Raises UsageError where a typed length is past the window or too short for the needle.
     """
     room = _room(settings, materials)

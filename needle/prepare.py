@@ -5,13 +5,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 
-from needle.adapting import CLAIMING_REPLICATES, LEAST_REPLICATES
+from needle.adapting import CLAIMING_REPLICATES
+from needle.caches import find_cache
 from needle.calibration import ASSUMED, Scale
 from needle.config import (
     Recipe,
     choose_base_url,
     choose_languages,
     load_template,
+    refuse_unadaptive,
     wish_grid,
 )
 from needle.corpus import find_haystacks
@@ -26,12 +28,13 @@ from needle.materials import Fitting, Material, Settings
 from needle.models import find_limits, find_model
 from needle.needlefiles import choose_form, choose_sources, repeats_needles
 from needle.needles import Form, NeedleSource
+from needle.ordering import arrange
 from needle.origins import HaystackNote
 from needle.plan import make_plan
 from needle.prompts import choose_template
-from needle.scoring import JUDGE, KEYWORD
+from needle.scoring import KEYWORD
 from needle.store import name_run
-from needle.tariffs import Limits
+from needle.tariffs import CacheRules, Limits
 from needle.tasks import BASE_LENGTHS, BASE_TASKS, FAMILIES, text_language
 from needle.tokens import HANZI, countings_at_hand, load_counting
 from needle.types import LANGUAGES, Haystack, Language, Layout, Model, Needle, Plan, Run, Template
@@ -107,24 +110,18 @@ def prepare(recipe: Recipe, told_language: bool, model_name: str, date: str) -> 
     ]
     if len(languages) == 1 and recipe.language == "both" and recipe.unit == "tokens":
         notes.append(f"the haystack is in one language: running {languages[0]} alone")
-    return Prepared(run, plan, haystacks, (*notes, *_notes(run, plan)))
+    return _put_in_order(Prepared(run, plan, haystacks, (*notes, *_notes(run, plan))))
 
 
-def refuse_unadaptive(recipe: Recipe) -> None:
-    """Raise UsageError for an adaptive run that could choose nothing by what it is told."""
-    if not recipe.adaptive:
-        return
-    if recipe.replicates < LEAST_REPLICATES:
-        raise UsageError(
-            f"an adaptive run needs at least {LEAST_REPLICATES} replicates, got "
-            f"{recipe.replicates} (--replicates): use {CLAIMING_REPLICATES} or more for a claim "
-            f"about other needles"
-        )
-    if JUDGE in recipe.scorer:
-        raise UsageError(
-            "a judge comes after the last reply, and an adaptive run chooses by its scores "
-            "(--scorer): run it without, then use needle score RUN --scorer judge"
-        )
+def _put_in_order(prepared: Prepared) -> Prepared:
+    """Return a run with its trials in the order that its endpoint's prompt cache serves best.
+
+    What names a run is made before, of its trials as planned: their order is no part of it.
+    """
+    run = prepared.run
+    steps = arrange(prepared.plan.trials, run.templates, run.model.cache, known(run.concurrency))
+    trials = tuple(step.trial for step in steps)
+    return replace(prepared, plan=replace(prepared.plan, trials=trials))
 
 
 def _choose_forms(recipe: Recipe, sources: Mapping[str, NeedleSource]) -> dict[str, Form]:
@@ -156,9 +153,23 @@ def choose_model(recipe: Recipe, name: str, date: str) -> Model:
     model = find_model(name, choose_base_url(recipe, name), recipe.window, date)
     return replace(
         model,
+        cache=_choose_cache(recipe, model),
         stream=model.stream if recipe.stream is None else recipe.stream,
         params=recipe.params or model.params,
     )
+
+
+def _choose_cache(recipe: Recipe, model: Model) -> CacheRules:
+    """Return how a model's prompts are kept: its vendor's rules, unless a recipe says another."""
+    if recipe.cache is None:
+        return model.cache
+    rules = find_cache(recipe.cache)
+    if rules.kind != "none" and not model.simulated:
+        raise UsageError(
+            f"{model.name} has its vendor's own cache, not {recipe.cache!r} (--cache): use none, "
+            f"or a sim/ model; other rules go into a vendor's file (docs/vendors.md)"
+        )
+    return rules
 
 
 def choose_limits(recipe: Recipe, model: Model) -> Limits | None:
@@ -220,7 +231,7 @@ def _make_fittings(ratio: Ratio | None, tokens: Counting) -> dict[Language, Fitt
 def with_ratio(prepared: Prepared, ratio: Ratio) -> Prepared:
     """Return a run with its lengths fitted to what its endpoint's count was found to be."""
     run = replace(prepared.run, ratio=dict(ratio))
-    again = prepare_again(run)
+    again = _plan_again(run)
     refuse_beyond_limits(again.plan, known(run.reply_tokens), run.limits)
     whole = _digest_plan(again.plan, run.layout, run.adaptive)
     passes = {repeat.language: repeat.passes for repeat in again.plan.repeats}
@@ -236,11 +247,15 @@ def with_ratio(prepared: Prepared, ratio: Ratio) -> Prepared:
         trials=len(again.plan.trials),
         base_lengths=again.plan.base_lengths,
     )
-    return replace(again, run=fitted)
+    return _put_in_order(replace(again, run=fitted))
 
 
 def prepare_again(run: Run) -> Prepared:
     """Prepare a run anew from its run.yaml; raise UsageError if its haystack has changed."""
+    return _put_in_order(_plan_again(run))
+
+
+def _plan_again(run: Run) -> Prepared:
     if run.imported is not None:
         raise UsageError(
             f"{run.run_id} was imported: there is nothing to send (needle score scores it anew, "

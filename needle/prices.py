@@ -35,13 +35,14 @@ def find_price(provider: str, model: str, date: str) -> Price | None:
     rates = _read(usual)
     if rates[0] is None or rates[1] is None:
         return None
-    batch_input, batch_output, _ = _read(batch)
-    has_batch = (batch_input, batch_output) != rates[:2]
+    batch_input, batch_output = _read(batch)[:2]
+    has_batch = [batch_input, batch_output] != rates[:2]
     return Price(
         input=rates[0],
         output=rates[1],
         currency="USD",
         cached=rates[2],
+        write=rates[3],
         batch_input=batch_input if has_batch else None,
         batch_output=batch_output if has_batch else None,
         tiers=_read_tiers(usual),
@@ -54,15 +55,24 @@ def _weigh(prices: Any) -> float:
     return sum(rate or 0.0 for rate in _read(prices)[:2])
 
 
-def _read(prices: Any) -> tuple[float | None, float | None, float | None]:
-    """Return the rates of input, output and cached input below the first tier."""
-    kinds = (prices.input_mtok, prices.output_mtok, prices.cache_read_mtok)
-    base = [getattr(kind, "base", kind) for kind in kinds]
-    return tuple(None if rate is None else float(rate) for rate in base)  # type: ignore[return-value]
+def _kinds(prices: Any) -> tuple[Any, ...]:
+    """Return what input, output, cached and written input cost; a cache's shortest lifetime."""
+    return (
+        prices.input_mtok,
+        prices.output_mtok,
+        prices.cache_read_mtok,
+        prices.cache_write_mtok,
+    )
+
+
+def _read(prices: Any) -> list[float | None]:
+    """Return the rates of each kind below the first tier."""
+    base = [getattr(kind, "base", kind) for kind in _kinds(prices)]
+    return [None if rate is None else float(rate) for rate in base]
 
 
 def _read_tiers(prices: Any) -> tuple[PriceTier, ...]:
-    kinds = (prices.input_mtok, prices.output_mtok, prices.cache_read_mtok)
+    kinds = _kinds(prices)
     starts = sorted({tier.start for kind in kinds for tier in getattr(kind, "tiers", ())})
     return tuple(
         PriceTier(
@@ -70,6 +80,7 @@ def _read_tiers(prices: Any) -> tuple[PriceTier, ...]:
             _at(kinds[0], start) or 0.0,
             _at(kinds[1], start) or 0.0,
             _at(kinds[2], start),
+            _at(kinds[3], start),
         )
         for start in starts
     )

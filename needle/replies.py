@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from needle import oracle
+from needle.caching import TOKENS_A_MESSAGE, TOKENS_A_REQUEST, Part, Served
 from needle.errors import UsageError
 from needle.needlefiles import list_needles, load_needle_source
 from needle.reader import answer
@@ -16,9 +17,6 @@ from needle.surfaces import draw, recall, take
 from needle.tokens import load_counting
 
 ENCODING = "o200k_base"
-TOKENS_A_MESSAGE = 4
-TOKENS_A_REQUEST = 3
-"""The chat format's own overhead: so many tokens for each message and once a request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,13 +82,19 @@ class Refused(Exception):  # noqa: N818 - it is a reply with an error in it
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A request, checked: ``contents`` are all messages', ``prompt`` the user's own."""
+    """A request, checked: ``contents`` are all messages', ``prompt`` the user's own.
+
+    ``messages`` are their roles and parts, and ``told`` says that a cache is to keep them only
+    up to their marks.
+    """
 
     model: str
     contents: tuple[str, ...]
     prompt: str
     reply_tokens: int | None
     digest: str
+    messages: tuple[tuple[str, tuple[Part, ...]], ...] = ()
+    told: bool = False
 
 
 def read_request(data: bytes, names: Mapping[str, str] | None = None) -> Question:
@@ -113,7 +117,8 @@ def read_request(data: bytes, names: Mapping[str, str] | None = None) -> Questio
         raise Refused(404, message, "model_not_found")
     if body.get("stream"):
         raise Refused(400, "Streaming is not supported: leave out 'stream'.", "unsupported_value")
-    said = _read_messages(body.get("messages"))
+    messages = _read_messages(body.get("messages"))
+    said = [(role, "".join(part.text for part in parts)) for role, parts in messages]
     contents = tuple(content for _, content in said)
     asked = [content for role, content in said if role == "user"] or list(contents)
     salted = json.dumps([model, said]).encode()
@@ -123,27 +128,40 @@ def read_request(data: bytes, names: Mapping[str, str] | None = None) -> Questio
         prompt="\n\n".join(asked),
         reply_tokens=_read_reply_tokens(body),
         digest=hashlib.sha256(salted).hexdigest(),
+        messages=tuple(messages),
+        told=_read_cache_mode(body.get("prompt_cache_options")) == "explicit",
     )
 
 
-def _read_messages(messages: object) -> list[tuple[str, str]]:
+def _read_cache_mode(options: object) -> object:
+    return options.get("mode") if isinstance(options, dict) else None
+
+
+def _read_messages(messages: object) -> list[tuple[str, tuple[Part, ...]]]:
     if not isinstance(messages, list) or not messages:
         raise Refused(400, "'messages' must be a list of at least one message.")
     said = []
     for message in messages:
         content = message.get("content") if isinstance(message, dict) else None
-        if isinstance(content, list):
-            content = _join_parts(content)
-        if not isinstance(content, str):
+        parts = _read_parts(content if isinstance(content, list) else [{"text": content}])
+        if parts is None:
             raise Refused(400, "Each message needs a 'content' that is text or parts of text.")
-        said.append((str(message.get("role")), content))
+        said.append((str(message.get("role")), parts))
     return said
 
 
-def _join_parts(parts: list[object]) -> str | None:
-    texts = [part.get("text") for part in parts if isinstance(part, dict)]
-    said = [text for text in texts if isinstance(text, str)]
-    return "".join(said) if len(said) == len(parts) else None
+_MARKS = ("cache_control", "prompt_cache_breakpoint")
+
+
+def _read_parts(parts: list[object]) -> tuple[Part, ...] | None:
+    """Return the parts of a content with their marks; None if one of them is no text."""
+    texts = [part for part in parts if isinstance(part, dict)]
+    read = tuple(
+        Part(part["text"], marked=any(part.get(mark) for mark in _MARKS))
+        for part in texts
+        if isinstance(part.get("text"), str)
+    )
+    return read if len(read) == len(parts) else None
 
 
 def _read_reply_tokens(body: dict[str, Any]) -> int | None:
@@ -157,8 +175,17 @@ def _read_reply_tokens(body: dict[str, Any]) -> int | None:
     return None
 
 
-def reply(question: Question, fault: str | None, seed: int, window: int) -> Sent:
+def reply(
+    question: Question,
+    fault: str | None,
+    seed: int,
+    window: int,
+    served: Served | None = None,
+    cache: str = "",
+) -> Sent:
     """Read a prompt and answer it, within the window, unless a fault comes in between.
+
+    ``served`` is what a cache did for it, told as the vendor of the ``cache`` does.
 
     Raises Refused if the prompt and the reply asked for are longer than the window.
     """
@@ -186,6 +213,7 @@ def reply(question: Question, fault: str | None, seed: int, window: int) -> Sent
     if fault == "filter":
         text, finish_reason = "", "content_filter"
     completion = _complete(question, text, finish_reason, prompt_tokens)
+    completion["usage"] |= tell_served(served or Served(), prompt_tokens, cache)
     if fault == "empty_choices":
         completion["choices"] = []
     body = json.dumps(completion)
@@ -233,7 +261,6 @@ def _complete(
         "prompt_tokens": prompt_tokens,
         "completion_tokens": reply_tokens,
         "total_tokens": prompt_tokens + reply_tokens,
-        "prompt_tokens_details": {"cached_tokens": 0},
     }
     return {
         "id": f"chatcmpl-{question.digest[:24]}",
@@ -243,6 +270,26 @@ def _complete(
         "choices": [choice],
         "usage": usage,
     }
+
+
+def tell_served(served: Served, prompt_tokens: int, cache: str) -> dict[str, Any]:
+    """Return what a vendor's usage says of its cache, in the fields that it says it in."""
+    read, written = served.read, served.written
+    details: dict[str, Any] = {"cached_tokens": read}
+    if cache == "kimi":
+        return {"cached_tokens": read}
+    if cache == "deepseek":
+        return {
+            "prompt_cache_hit_tokens": read,
+            "prompt_cache_miss_tokens": prompt_tokens - read,
+        }
+    if cache == "openai-explicit":
+        details["cache_write_tokens"] = written
+    if cache == "anthropic":  # as LiteLLM tells it
+        details["cache_creation_tokens"] = written
+        own = {"cache_creation_input_tokens": written, "cache_read_input_tokens": read}
+        return {"prompt_tokens_details": details, **own}
+    return {"prompt_tokens_details": details}
 
 
 _OVERLOADED = "The engine is currently overloaded, please try again later"

@@ -4,35 +4,30 @@ A run may be stopped at any instant and goes on where it was.
 """
 
 import asyncio
-import time
-from collections.abc import Awaitable, Callable, Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Container, Iterable, Mapping, Sequence
 from contextlib import closing, suppress
-from dataclasses import dataclass, field, replace
-from datetime import datetime
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol
 
 from needle.batches import find_waiting
+from needle.breakpoints import mark_body
 from needle.budget import Budget, Purse
+from needle.chains import Step
 from needle.endpoint import Interrupted, MakeBody, Turn, ask, open_client, request_body
 from needle.errors import NeedleError, Stopped, StoreError, known
-from needle.estimate import count_billed
 from needle.gate import Gate
-from needle.outcomes import (
-    count_lost,
-    find_todo,
-    is_reply,
-    read_result,
-    settle_states,
-    write_line,
-)
-from needle.pace import DAY_S, Pace
+from needle.ordering import arrange
+from needle.outcomes import count_lost, find_todo, is_reply, read_result, settle_states, write_line
+from needle.pace import Pace
 from needle.passages import read_passage
+from needle.prefixes import count_billed
 from needle.prepare import Prepared
 from needle.prompts import build_messages, choose_template
 from needle.rounds import choose_round, list_due
 from needle.scoring import score_outcome
+from needle.sending import Sending, remember_kept, remember_sent, work_together
 from needle.stopping import Stop, catch_signals
 from needle.store import (
     OUTCOMES,
@@ -46,7 +41,8 @@ from needle.store import (
 )
 from needle.tariffs import Limits
 from needle.truncation import PromptCounts, remember_lines
-from needle.types import Asked, Failure, Language, Message, Run, Score, Trial
+from needle.types import Asked, Failure, Language, Message, Reply, Run, Score, Trial
+from needle.warmth import Warmth
 
 _SAME_PASSAGES = 4  # passages kept at once: a few languages and replicates are in flight
 _NO_LIMITS = Limits()
@@ -125,10 +121,16 @@ async def _carry_out(
         states = settle_states(lines)
         waiting = find_waiting(read_batches(folder).values())
         passed_over = () if orders.batched else waiting
-        todo = find_todo(list_due(prepared, states), states, passed_over, orders.failed)
+        count = orders.concurrency or known(run.concurrency)
+        ordered = arrange(prepared.plan.trials, run.templates, run.model.cache, count)
+        steps = {step.trial.key: step for step in ordered}
+        due = {trial.key for trial in list_due(prepared, states)}
+        in_order = [step.trial for step in ordered if step.trial.key in due]
+        todo = find_todo(in_order, states, passed_over, orders.failed)
         scored = _score_stored(prepared, states, folder, scores)
         purse = count_spent(prepared, orders.budget, lines, waiting)
         stop = Stop()
+        warmth = remember_kept(Warmth(run.model.cache), ordered, lines)
         client = open_client(run.model, key, known(run.timeout_s))
 
         async def ask_model(make_body: MakeBody, turn: Turn, lost: Callable[[], None]) -> Asked:
@@ -145,13 +147,13 @@ async def _carry_out(
         asking = {trial.key for trial in todo}
         before = [(trial, score) for trial, score in scored if trial.key not in asking]
         watch.begin(todo, before)
-        most = orders.concurrency or known(run.concurrency)
+        most = count if run.adaptive else max(1, min(count, len(todo)))
         pace = Pace(orders.limits or run.limits or _NO_LIMITS, most)
-        _remember_sent(pace, lines, known(run.reply_tokens))
+        remember_sent(pace, lines, known(run.reply_tokens))
         work = _Work(
             prepared=prepared,
             folder=folder,
-            todo=iter(todo),
+            sending=Sending([steps[t.key] for t in todo], warmth, stop, purse.allows),
             read=passage_reader(prepared),
             ask_model=ask_model,
             outcomes=outcomes,
@@ -164,25 +166,28 @@ async def _carry_out(
         )
         try:
             with catch_signals(stop, watch.say):
-                await _work_together([work.ask_on() for _ in range(most)])
-                ended = await _ask_rounds(work, most)
+                await work_together([work.ask_on() for _ in range(most)])
+                ended = await _ask_rounds(work, steps, most)
         finally:
             await client.close()
+        if work.sending.unmet and orders.budget is not None:
+            stop.because(_used_up(orders.budget))
         ending = conclude(prepared, folder, waiting, purse.spent)
         return replace(ending, stopped=stop.reason, interrupted=stop.interrupted, ended=ended)
 
 
-async def _ask_rounds(work: "_Work", most: int) -> str | None:
+async def _ask_rounds(work: "_Work", steps: Mapping[str, Step], most: int) -> str | None:
     """Ask an adaptive run's further rounds, each once the last has come back; say why they end."""
-    while not work.stop.event.is_set():
+    while not (work.stop.event.is_set() or work.sending.unmet):
         states = settle_states(read_lines(work.folder / OUTCOMES))
         affords = work.purse.allows_all if work.purse.budget else None
         chosen = choose_round(work.prepared, states, read_scores(work.folder), affords)
         if not chosen.trials:
             return chosen.ended
         work.watch.go_on(chosen.trials)
-        work.todo = iter(chosen.trials)
-        await _work_together([work.ask_on() for _ in range(most)])
+        wanted = {trial.key for trial in chosen.trials}
+        work.sending.add(step for key, step in steps.items() if key in wanted)
+        await work_together([work.ask_on() for _ in range(most)])
     return None
 
 
@@ -210,39 +215,13 @@ def count_spent(
     return purse
 
 
-def _remember_sent(pace: Pace, lines: Iterable[Mapping[str, Any]], reply_tokens: int) -> None:
-    """Let the pace know what earlier processes sent within the last day."""
-    since = time.time() - DAY_S
-    for line in lines:
-        if "batch" in line:
-            continue  # batches have limits of their own
-        at = datetime.fromisoformat(line["started_at"]).timestamp()
-        if at > since:
-            pace.remember(line["prompt_tokens"] + reply_tokens, at)
-
-
-async def _work_together(jobs: list[Any]) -> None:
-    """Run workers to their ends: a fault in one does not drop what others have in flight."""
-    tasks = [asyncio.ensure_future(job) for job in jobs]
-    try:
-        results = await asyncio.gather(*tasks, return_exceptions=True)
-    except asyncio.CancelledError:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        return
-    for result in results:
-        if isinstance(result, BaseException) and not isinstance(result, asyncio.CancelledError):
-            raise result
-
-
 @dataclass(slots=True)
 class _Work:
     """What the workers of one run share."""
 
     prepared: Prepared
     folder: Path
-    todo: Iterator[Trial]
+    sending: Sending
     read: Callable[[Trial], str]
     ask_model: AskModel
     outcomes: Log
@@ -253,49 +232,61 @@ class _Work:
     stop: Stop
     watch: Watch
     in_flight: int = 0
-    settled: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def ask_on(self) -> None:
         """Ask trial after trial until none is left or the run is to stop."""
         with suppress(Interrupted):
             while not self.stop.event.is_set():
-                trial = next(self.todo, None)
-                if trial is None:
+                step = await self.sending.take()
+                if step is None:
                     return
-                reserved = await self._reserve(trial)
+                reserved = await self._reserve(step.trial)
+                if reserved is None:
+                    self.sending.put_aside(step)
+                    continue
+                replied = False
                 self.in_flight += 1
                 try:
-                    await self._ask(trial, reserved)
+                    replied = await self._ask(step, reserved)
                 finally:
                     self.in_flight -= 1
-                    self.settled.set()
+                    self.sending.end(step, replied=replied)
 
-    async def _reserve(self, trial: Trial) -> float:
+    async def _reserve(self, trial: Trial) -> float | None:
         """Set a request's worst case aside, once what is in flight leaves room for it.
 
-        Raises Interrupted where the run is to stop for want of money, or of room on the disk.
+        Returns None where the budget has none even so. Raises Interrupted where the run is to
+        stop, for want of room on the disk among others.
         """
-        while self.in_flight and not self.purse.allows(trial):
-            self.settled.clear()
-            await self.stop.sleep(None, self.settled)
+        while not self.purse.allows(trial):
+            if not self.in_flight:
+                return None
+            self.sending.settled.clear()
+            await self.stop.sleep(None, self.sending.settled)
         self._check_means(trial)
         return self.purse.reserve(trial)
 
-    async def _ask(self, trial: Trial, reserved: float) -> None:
-        """Ask a trial and keep what comes back; a lost attempt may cost as much as the last."""
-        set_aside = [reserved]
+    async def _ask(self, step: Step, reserved: float) -> bool:
+        """Ask a trial, keep what comes back, and tell whether it was a reply.
+
+        A lost attempt may cost as much as the last.
+        """
+        trial, set_aside = step.trial, [reserved]
         run = self.prepared.run
         reply_tokens = known(run.reply_tokens)
 
         def lost() -> None:
             self._check_means(trial)
             set_aside.append(self.purse.reserve(trial))
+            self.sending.release(step)  # one that times out again and again must hold no other
 
         def make_body() -> dict[str, Any]:
             # Nothing keeps the messages here once the request is made: a prompt may be
             # megabytes long, and only those in flight are to be in memory (law 9).
+            template = choose_template(run.templates, trial.task, trial.language)
             messages = write_prompt(run, trial, self.read(trial))
-            return request_body(run.model, messages, run.temperature, reply_tokens)
+            body = request_body(run.model, messages, run.temperature, reply_tokens)
+            return mark_body(body, step, template, run.model.cache)
 
         turn = self.gate.turn(count_billed(trial) + reply_tokens)
         try:
@@ -304,12 +295,13 @@ class _Work:
             self.purse.release(sum(set_aside))
         self.purse.count(trial, asked.result, asked.lost_attempts)
         await self._keep(trial, self.counts.judge(trial, asked))
+        return isinstance(asked.result, Reply)
 
     def _check_means(self, trial: Trial) -> None:
         """Raise Interrupted, with the run's stop set, where money or disk can't bear a request."""
         budget = self.purse.budget
         if budget is not None and not self.purse.allows(trial):
-            self.stop.because(Stopped(f"the budget of {budget} is used up (--budget)"))
+            self.stop.because(_used_up(budget))
             raise Interrupted
         if not has_room(self.folder, self.in_flight):
             self.stop.because(
@@ -338,6 +330,10 @@ class _Work:
         failure = asked.result if isinstance(asked.result, Failure) else None
         self.stop.look_at(failure, trial.model)
         self.watch.show(trial, asked, scores[0], line["cost"])
+
+
+def _used_up(budget: Budget) -> Stopped:
+    return Stopped(f"the budget of {budget} is used up (--budget)")
 
 
 def write_prompt(run: Run, trial: Trial, passage: str) -> list[Message]:

@@ -16,14 +16,18 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from needle.caches import NO_CACHE, find_cache
+from needle.caching import Prompt, PromptCache, measure
 from needle.errors import UsageError
 from needle.faults import NO_FAULTS, Faults, draw_fault, parse_faults
-from needle.replies import ENCODING, MODELS, Refused, Sent, read_request, reply
-from needle.tokens import load_counting
+from needle.replies import ENCODING, MODELS, Question, Refused, Sent, read_request, reply
+from needle.tariffs import CacheRules
+from needle.tokens import load_counting, load_encoder
 
 if TYPE_CHECKING:
     import uvicorn
@@ -55,13 +59,16 @@ def create_app(
     faults: Faults = NO_FAULTS,
     key: str | None = None,
     latency_s: float = 0,
+    cache: CacheRules = NO_CACHE,
+    clock: Callable[[], float] = time.monotonic,
     names: Mapping[str, str] | None = None,
 ) -> "Starlette":
     """Return the endpoint as an ASGI application.
 
     ``seed`` shapes faults and surfaces; ``window`` is every model's, in tokens, instead of
     its own; with a ``key`` any other is turned down; ``latency_s`` is waited before each
-    reply; ``names`` are other names by which models answer.
+    reply. ``cache`` are the rules that its prompt cache plays, by the seconds of ``clock``;
+    ``names`` are other names by which models answer.
     """
     from starlette.applications import Starlette
     from starlette.concurrency import run_in_threadpool
@@ -69,6 +76,7 @@ def create_app(
     from starlette.routing import Route
 
     times_asked: Counter[str] = Counter()
+    kept = PromptCache(cache)
 
     def respond(sent: Sent) -> Response:
         return Response(sent.body, sent.status, sent.headers, media_type="application/json")
@@ -88,9 +96,14 @@ def create_app(
             times_asked[question.digest] += 1
             if fault in _SILENT:
                 return _SILENT[fault]
-            await asyncio.sleep(latency_s)
             room = window or MODELS[question.model].window
-            return respond(await run_in_threadpool(reply, question, fault, seed, room))
+            prompt = await run_in_threadpool(_measure, question, cache)
+            served = kept.look(prompt, clock())
+            await asyncio.sleep(latency_s)
+            sent = await run_in_threadpool(reply, question, fault, seed, room, served, cache.name)
+            if sent.status == _OK:
+                kept.keep(prompt, clock())
+            return respond(sent)
         except Refused as refused:
             return respond(refused.sent)
 
@@ -103,6 +116,16 @@ def create_app(
 
 
 _SILENT = {"drop": _drop, "stall": _stall}
+_OK = 200
+
+
+def _measure(question: Question, rules: CacheRules) -> Prompt:
+    """Return a request's prompt as a cache of these rules knows it, of each model by itself."""
+    if rules.kind == "none":
+        return Prompt(0, ())
+    (role, parts), *others = question.messages
+    messages = ((f"{question.model} {role}", parts), *others)
+    return measure(messages, rules, load_encoder(ENCODING), question.told)
 
 
 def _check_key(request: "Request", key: str | None) -> None:
@@ -133,16 +156,20 @@ def serve(
     key: str | None,
     with_parent: bool,
     latency_s: float = 0,
+    cache: str = "none",
     names: Mapping[str, str] | None = None,
 ) -> None:
     """Serve on loopback until interrupted; print one line with the address once it is ready.
 
     Port 0 is any free one. ``with_parent`` ends the server when its standard input closes,
-    and so with the process that started it, however that ends.
+    and so with the process that started it, however that ends. ``cache`` names whose rules its
+    prompt cache plays.
 
     Raises UsageError if the port can't be had.
     """
     import uvicorn
+
+    rules = find_cache(cache)
 
     class Server(uvicorn.Server):
         """Says where it listens once it does."""
@@ -155,7 +182,7 @@ def serve(
         address = f"http://{HOST}:{listening.getsockname()[1]}/v1"
         load_counting(ENCODING)  # now, so that the first request need not wait for it
         config = uvicorn.Config(
-            create_app(seed, window, faults, key, latency_s, names),
+            create_app(seed, window, faults, key, latency_s, rules, names=names),
             log_config=None,
             log_level="critical",
             access_log=False,
@@ -200,6 +227,7 @@ def running(
     faults: str = "",
     key: str | None = None,
     latency_s: float = 0,
+    cache: str = "",
     command: Sequence[str] = SIMULATE,
 ) -> Iterator[str]:
     """Run the endpoint in a process of its own, yield its base URL, and end it afterwards.
@@ -217,6 +245,7 @@ def running(
         "faults": faults or None,
         "key": key,
         "latency": latency_s or None,
+        "cache": cache or None,
     }
     said = [f"--{name}={value}" for name, value in options.items() if value is not None]
     with tempfile.TemporaryFile() as errors:

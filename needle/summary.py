@@ -13,6 +13,7 @@ from needle.grid import format_length
 from needle.prepare import Prepared
 from needle.probing import describe_ratio, foresee_probes, is_assumed
 from needle.rounds import list_due
+from needle.savings import describe_cache
 from needle.tasks import text_language
 from needle.types import Language, Model, Run
 
@@ -27,6 +28,7 @@ def plan_record(prepared: Prepared, card: Card | None = None) -> dict[str, Any]:
     money = price and {
         "amount": _round(told.money),
         "with_ideal_cache": _round(told.money_cached),
+        "with_its_cache": _round(told.money_kept),
         "in_batches": _round(told.money_batch),
         "currency": price.currency,
         "input": price.input,
@@ -60,6 +62,11 @@ def plan_record(prepared: Prepared, card: Card | None = None) -> dict[str, Any]:
         "prompt_tokens": told.prompt_tokens,
         "reply_tokens_at_most": told.reply_tokens,
         "cached_share_at_best": round(told.cached_share, 4),
+        "cache": {
+            **asdict(run.model.cache),
+            "cached_share": _round(told.kept_share),
+            "written_share": _round(told.written_share),
+        },
         "money": money,
         "limits": limits and asdict(limits),
         "minutes_at_least": _round(told.minutes),
@@ -114,6 +121,9 @@ def _estimate(prepared: Prepared) -> Estimate:
         known(run.reply_tokens),
         run.limits,
         run.model.params,
+        templates=run.templates,
+        rules=run.model.cache,
+        concurrency=known(run.concurrency),
     )
 
 
@@ -266,7 +276,8 @@ def _describe_source(model: Model) -> list[str]:
 
 def _describe_means(run: Run, told: Estimate, card: Card | None) -> list[str]:
     """Describe what a plan takes: money, time, and one's own cards."""
-    lines = [_describe_money(run, told)]
+    kept = describe_cache(run.model.cache, told)
+    lines = [_describe_money(run, told), *([kept] if kept else [])]
     if told.minutes is not None and run.limits is not None:
         named = {
             "requests a minute": run.limits.requests_a_minute,
@@ -296,6 +307,7 @@ def _describe_money(run: Run, told: Estimate) -> str:
     others = [
         f"{words} {amount:,.2f}"
         for words, amount in (
+            (f"with its cache ({told.kept_share or 0:.0%} of the input)", told.money_kept),
             (
                 f"with an ideal prompt cache ({told.cached_share:.0%} of the input)",
                 told.money_cached,

@@ -12,7 +12,7 @@ import json
 import os
 import re
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -84,6 +84,11 @@ def load_counting(name: str) -> Counting:
         f"unknown tokenizer {name!r} (--tokenizer): "
         f"use {', '.join(ENCODINGS)}, or the path of a Hugging Face tokenizer.json"
     )
+
+
+def load_encoder(name: str) -> Callable[[str], Sequence[int]]:
+    """Return what turns a text into an encoding's tokens; raise UsageError as load_counting."""
+    return _load_encoding(name).encode_ordinary
 
 
 def _load_encoding(name: str) -> "tiktoken.Encoding":

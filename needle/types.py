@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from needle.counts import VendorCount
 from needle.origins import HaystackNote, Imported
-from needle.tariffs import STRICT, BatchTerms, Limits, Price
+from needle.tariffs import STRICT, BatchTerms, CacheRules, Limits, Price
 
 Language = Literal["en", "zh"]
 LANGUAGES: tuple[Language, ...] = ("en", "zh")
@@ -99,7 +99,8 @@ class Model:
     request's body, such as what turns thinking off. ``errors`` are texts by which the vendor
     says a kind of failure. ``estimate_path`` is where it counts a prompt's tokens. ``params``
     are a self-hosted model's parameters, by which its use of cards is reckoned. ``batch`` is how
-    its vendor takes batch files, None where it is not known to take any.
+    its vendor takes batch files, None where it is not known to take any. ``cache`` is how its
+    endpoint keeps the beginnings of prompts.
     """
 
     name: str
@@ -125,6 +126,7 @@ class Model:
     source: str = ""
     as_of: str = ""
     batch: BatchTerms | None = None
+    cache: CacheRules = field(default_factory=CacheRules)
 
     @property
     def simulated(self) -> bool:
@@ -289,13 +291,18 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A complete answer of an endpoint. ``response`` never holds the reasoning."""
+    """A complete answer of an endpoint. ``response`` never holds the reasoning.
+
+    ``endpoint_prompt_tokens`` are all of the prompt's, by its own count; of these a cache served
+    ``cached_tokens``, and ``cache_write_tokens`` were written to one.
+    """
 
     response: str
     reasoning: str | None = None
     finish_reason: str | None = None
     endpoint_prompt_tokens: int | None = None
     cached_tokens: int | None = None
+    cache_write_tokens: int | None = None
     completion_tokens: int | None = None
     reasoning_tokens: int | None = None
     served_model: str | None = None

@@ -17,6 +17,21 @@ PROMPT_TOKENS, CACHED_TOKENS = 1_024, 512
 ANY = object()
 UNWORDED = "[its words for this are not known]"
 
+WRITTEN_TOKENS = 256
+BOTH_IN_DETAILS = {
+    "prompt_tokens_details": {
+        "cached_tokens": CACHED_TOKENS,
+        "cache_write_tokens": WRITTEN_TOKENS,
+    }
+}
+AS_LITELLM_TELLS = {  # Anthropic's names, and OpenAI's in the details
+    "prompt_tokens_details": {
+        "cached_tokens": CACHED_TOKENS,
+        "cache_creation_tokens": WRITTEN_TOKENS,
+    },
+    "cache_creation_input_tokens": WRITTEN_TOKENS,
+    "cache_read_input_tokens": CACHED_TOKENS,
+}
 IN_DETAILS = {"prompt_tokens_details": {"cached_tokens": CACHED_TOKENS}}
 IN_USAGE = {"cached_tokens": CACHED_TOKENS}
 IN_HITS = {"prompt_cache_hit_tokens": CACHED_TOKENS, "prompt_cache_miss_tokens": 512}
@@ -115,6 +130,7 @@ _BOTH_PARTS = (
     "This model's maximum context length is 65536 tokens. However, you requested 66343 tokens "
     "(62247 in the messages, 4096 in the completion)."
 )
+_SGLANG_FULL = "The input (61709 tokens) is longer than the model's context length (40960 tokens)."
 _QWEN_THINKS = "parameter.enable_thinking must be set to false for non-streaming calls"
 _QWEN_FULL = fail(400, "Range of input length should be [1, 991808]", code="InvalidParameter")
 _QWEN_RISK = fail(400, UNWORDED, code="data_inspection_failed")
@@ -172,7 +188,7 @@ CONTRACTS = (
         wait_s=1.5,
         overflow=fail(400, UNWORDED, "invalid_request_error", "context_length_exceeded"),
         broke=_GPT_BROKE,
-        cached=IN_DETAILS,
+        cached=BOTH_IN_DETAILS,
     ),
     Contract(
         model="claude-3-opus-20240229",
@@ -194,7 +210,7 @@ CONTRACTS = (
         busy=fail(429, "litellm.RateLimitError: AnthropicException"),
         overflow=fail(400, _LITELLM_FULL),
         filtered=fail(400, "litellm.ContentPolicyViolationError: AnthropicException"),
-        cached=IN_DETAILS,
+        cached=AS_LITELLM_TELLS,
         thought="reasoning_content",
     ),
     Contract(
@@ -309,6 +325,12 @@ CONTRACTS = (
             500, "the request exceeds the available context size", "exceed_context_size_error"
         ),
         cached=IN_DETAILS,
+    ),
+    Contract(
+        model="sglang/Qwen3-8B",
+        overflow=fail(400, _SGLANG_FULL, "BadRequestError", 400),
+        cached=IN_DETAILS,
+        thought="reasoning_content",
     ),
     Contract(model="ollama/qwen3:8b", busy=fail(503, UNWORDED), thought="reasoning"),
 )

@@ -85,10 +85,10 @@ class Server:
             self._leave = number
             self._changed.notify_all()
 
-    def wait_for(self, number: int) -> None:
+    def wait_for(self, number: int, longest_s: float = SAFETY_S) -> None:
         """Wait until so many requests have arrived in all."""
         with self._changed:
-            arrived = self._changed.wait_for(lambda: len(self.bodies) >= number, SAFETY_S)
+            arrived = self._changed.wait_for(lambda: len(self.bodies) >= number, longest_s)
         assert arrived, f"{len(self.bodies)} requests came, waited for {number}"
 
     def prompts(self, start: int = 0) -> list[str]:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from needle.budget import Budget, Purse, convert, parse_budget, parse_rates
 from needle.errors import UsageError
+from needle.money import cost
 from needle.tariffs import Price
 from needle.types import Failure, Language, Needle, Reply, Trial
 
@@ -78,6 +79,35 @@ def test_never_exceeded(
         charged += 0 if kind == "rate_limit" else worth
         flying.append((trial, result, made, reserved))
     assert charged <= budget.amount * (1 + 1e-9)
+
+
+@given(
+    st.lists(st.tuples(st.integers(500, 200_000), st.floats(0, 1), st.floats(0, 1)), max_size=30),
+    st.floats(0.01, 5),
+    st.booleans(),
+)
+def test_a_cache_that_writes_is_never_more_than_the_budget(
+    sent: list[tuple[int, float, float]], amount: float, tells: bool
+) -> None:
+    """However much of each prompt is read and written, and told or not, the budget holds."""
+    price = Price(2, 10, "USD", cached=0.2, write=2.5)
+    purse = Purse(Budget(amount, "USD"), price, REPLY_TOKENS)
+    charged = 0.0
+    for tokens, read, write in sent:
+        trial = make_trial(tokens, "en")
+        if not purse.allows(trial):
+            break
+        reserved = purse.reserve(trial)
+        cached = int(tokens * read)
+        written = int((tokens - cached) * write)
+        charged += cost(price, tokens, REPLY_TOKENS, cached, written=written)
+        answer = Reply("x", endpoint_prompt_tokens=tokens, completion_tokens=REPLY_TOKENS)
+        if tells:
+            answer = dataclasses.replace(answer, cached_tokens=cached, cache_write_tokens=written)
+        purse.release(reserved)
+        purse.count(trial, answer, 0)
+        assert charged <= purse.spent * (1 + 1e-9)
+    assert charged <= amount * (1 + 1e-9)
 
 
 @pytest.mark.parametrize(

@@ -17,9 +17,9 @@ from needle.fonts import find_chinese_family
 OUTCOME_FIELDS = """
     trial pair model task language layout control needle needles replicate haystack
     haystack_offset unit tokenizer context_length depth_percent actual_depth_percent
-    prompt_tokens endpoint_prompt_tokens cached_tokens completion_tokens reasoning_tokens
-    response reasoning finish_reason failure attempts latency_s started_at cost served_model
-    request_id
+    prompt_tokens endpoint_prompt_tokens cached_tokens cache_write_tokens completion_tokens
+    reasoning_tokens response reasoning finish_reason failure attempts latency_s started_at cost
+    served_model request_id
 """
 SCORE_FIELDS = "trial scorer score verdict explanation"
 FIGURES = [

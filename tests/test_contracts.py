@@ -6,7 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from contracts import ANSWER, CACHED_TOKENS, CONTRACTS, PROMPT_TOKENS, THOUGHT, Contract
+from contracts import (
+    ANSWER,
+    CACHED_TOKENS,
+    CONTRACTS,
+    PROMPT_TOKENS,
+    THOUGHT,
+    WRITTEN_TOKENS,
+    Contract,
+)
 from driving import KEY, Call, only_folder, read_log
 from serving import Answer, Body, Server
 
@@ -100,6 +108,8 @@ def test_a_vendor_is_understood(
     assert first["endpoint_prompt_tokens"] == PROMPT_TOKENS
     told = str(CACHED_TOKENS) in str(contract.cached)
     assert first["cached_tokens"] == (CACHED_TOKENS if told else None)
+    told = str(WRITTEN_TOKENS) in str(contract.cached)
+    assert first["cache_write_tokens"] == (WRITTEN_TOKENS if told else None)
 
 
 PLAIN: Body = {"model": "m", "messages": [], "max_tokens": 256, "temperature": 0.0}

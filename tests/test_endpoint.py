@@ -208,6 +208,7 @@ def test_reasoning_is_kept_apart(
         {"prompt_tokens_details": {"cached_tokens": 12}},
         {"cached_tokens": 12},
         {"prompt_cache_hit_tokens": 12},
+        {"cache_read_input_tokens": 12},
     ],
 )
 def test_usage_is_read_wherever_a_vendor_puts_it(cached: dict[str, Any]) -> None:

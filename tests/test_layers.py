@@ -45,6 +45,7 @@ GROUPS: tuple[tuple[str, frozenset[str]], ...] = (
             "difference_labels",
             "paper_captions",
         }
+        | {"prefixes", "chains", "ordering", "warmth", "breakpoints", "caching", "savings"}
         | {"gaps", "quotes", "columns", "estimates", "cover", "cover_words"}
         | {"folding", "wordings", "verdicts", "judge", "agreement", "foreign"}
         | {"failures", "outcomes", "completions", "labels", "cleaning"}
@@ -60,6 +61,7 @@ GROUPS: tuple[tuple[str, frozenset[str]], ...] = (
     (
         "edges",
         frozenset({"files", "config", "needlefiles", "models", "prices", "credentials", "corpus"})
+        | {"caches"}
         | {"fetch", "tokens", "endpoint", "store", "tables", "fonts", "rubrics"}
         | {"canvas", "maps", "legends", "framing", "heatmaps", "sheets"}
         | {"papers", "differences"}
@@ -74,6 +76,7 @@ GROUPS: tuple[tuple[str, frozenset[str]], ...] = (
         "runs",
         frozenset({"prepare", "probing", "stopping", "gate", "runner", "progress", "summary"})
         | {"batchfiles", "submitting", "collecting", "rounds", "ahead"}
+        | {"sending"}
         | {
             "evidence",
             "comparing",

@@ -13,6 +13,7 @@ from needle.models import (
     Fact,
     ModelEntry,
     Vendor,
+    cache_entry,
     check_vendor_file,
     find_limits,
     find_model,
@@ -22,10 +23,10 @@ from needle.models import (
     read_retired,
 )
 from needle.prices import find_price
-from needle.tariffs import Price
+from needle.tariffs import CacheRules, Price
 
 TODAY = "2026-11-24"
-LOCAL = {"vllm", "llama.cpp", "ollama"}
+LOCAL = {"sglang", "vllm", "llama.cpp", "ollama"}
 HOSTED = {"moonshot", "openai", "anthropic", "litellm", "google", "deepseek", "qwen", "zhipu"}
 HOSTED |= {"minimax", "stepfun", "baidu", "baichuan", "yi", "spark", "openrouter"}
 
@@ -174,6 +175,64 @@ def test_a_model_ends_on_its_day(day: str, retired: str | None) -> None:
     assert read_retired(ModelEntry(ends=date(2026, 12, 11)), day) == retired
 
 
+def test_every_vendor_says_how_it_keeps_prompts_or_that_it_is_not_known() -> None:
+    """What a file says of a cache has a source and a date, and is marked where not verified."""
+    known = set()
+    for vendor in load_vendors(()):
+        for entry in (ModelEntry(), *vendor.models.values()):
+            rules = cache_entry(vendor, entry)
+            if rules.kind == "unknown":
+                continue
+            known.add(vendor.vendor)
+            assert find_source(vendor, entry, "cache")
+            assert entry.as_of or vendor.as_of
+            assert bool(rules.mark) == (rules.kind == "marked")
+    assert known >= {"openai", "moonshot", "deepseek", "google", "litellm", "anthropic", "vllm"}
+    assert known >= {"sglang", "llama.cpp", "qwen", "sim"}
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("gpt-4-turbo", "none"),
+        ("gpt-5.5", "automatic"),
+        ("gpt-5.6-sol", "marked"),
+        ("gpt-6.1-sol", "marked"),
+        ("kimi-k2.6", "automatic"),
+        ("claude-opus-5-5", "none"),
+        ("litellm/claude-opus-5-5", "marked"),
+        ("litellm/anything", "unknown"),
+        ("gemini-1.5-pro", "none"),
+        ("ollama/any", "unknown"),
+        ("sim/reader", "none"),
+    ],
+)
+def test_a_models_cache_is_of_its_kind(name: str, kind: str) -> None:
+    """Each model's prompts are kept as its own documents say, and its writes are priced."""
+    model = find_model(name, None, None, TODAY)
+    assert model.cache.kind == kind
+    if kind == "marked" and model.price is not None:
+        assert model.price.write == pytest.approx(1.25 * model.price.input)
+    if kind == "none" and model.price is not None:
+        assert model.price.write is None
+
+
+def test_an_endpoint_of_ones_own_is_not_known() -> None:
+    """Nothing is assumed of the cache of a model that no file names."""
+    assert find_model("m", "http://127.0.0.1:8000/v1", None).cache == CacheRules()
+
+
+def test_a_users_cache_replaces_ours_whole(tmp_path: Path) -> None:
+    """A user's rules stand alone: nothing of the vendor's is left in them."""
+    own = write(
+        tmp_path,
+        "vendor: litellm\nmodels: {litellm/claude-opus-5-5: {cache: {kind: automatic, step: 9}}}\n",
+    )
+    (laid,) = [v for v in load_vendors(own) if v.vendor == "litellm"]
+    entry = laid.models["litellm/claude-opus-5-5"]
+    assert cache_entry(laid, entry) == CacheRules("automatic", step=9)
+
+
 def test_tiers_are_by_name() -> None:
     """A tier's limits are the vendor's, and an unknown tier or vendor is told what there is."""
     kimi = find_model("kimi-k2.6", None, None)
@@ -261,6 +320,10 @@ def test_the_users_folders_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyP
         ("vendor: moonshot\nmodels: {m: {ends: soon}}\n", "got 'soon'"),
         ("vendor: moonshot\nmodels: {m: {sources: mine}}\n", "got 'mine'"),
         ("vendor: moonshot\nmodels: {m: {price: {input: 1}}}\n", "is missing"),
+        ("vendor: moonshot\ncache: {kind: automatc}\n", "'automatc'"),
+        ("vendor: moonshot\ncache: {kind: automatic, step: 0}\n", "a step"),
+        ("vendor: moonshot\ncache: {kind: marked}\n", "needs its mark"),
+        ("vendor: moonshot\nmodels: {m: {cache: {kind: none, lifetime_s: -1}}}\n", "m.cache"),
         (
             "vendor: moonshot\nmodels: {m: {price: {input: -1, output: 1, currency: CNY}}}\n",
             "at least 0",

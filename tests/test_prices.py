@@ -26,6 +26,23 @@ def test_tiers_and_cached_rates_are_read() -> None:
         assert abs(cost(price, prompt, 2_000, 50_000) - float(theirs)) < 1e-9
 
 
+def test_what_a_cache_is_written_at_is_read() -> None:
+    """What writing to a cache costs is read, by length too, and is none where none is charged."""
+    from genai_prices import Usage, calc_price
+
+    price = find_price("openai", "gpt-6.1-sol", "2026-11-24")
+    assert price is not None
+    for prompt in (100_000, 300_000):
+        usage = Usage(
+            input_tokens=prompt, output_tokens=200, cache_read_tokens=5_000, cache_write_tokens=900
+        )
+        theirs = calc_price(usage, "gpt-6.1-sol", provider_id="openai").total_price
+        assert abs(cost(price, prompt, 200, 5_000, written=900) - float(theirs)) < 1e-9
+    older = find_price("openai", "gpt-4o", "2026-11-24")
+    assert older is not None
+    assert older.write is None
+
+
 def test_what_is_not_known_has_no_price() -> None:
     """An unknown vendor or model, or one without token prices, has none: never a made-up one."""
     assert find_price("openai", "no-such-model", "2026-11-24") is None

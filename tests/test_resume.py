@@ -21,6 +21,7 @@ def said(server: Server, concurrency: int = 2) -> list[str]:
         *("run", "--model", "moonshot-v1-8k", "--base-url", server.base_url, "--yes"),
         *("--language", "en", "--lengths", "1k,2k", "--depths", "0,50,100"),
         *("--concurrency", str(concurrency), "--out", "runs", "--controls", "none"),
+        *("--cache", "none"),
     ]
 
 

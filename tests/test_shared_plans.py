@@ -299,7 +299,8 @@ def test_an_ideal_cache_serves_all_but_the_questions() -> None:
     """The share told beforehand is that of the tokens up to each question but a context's first."""
     one = material_of("single", "en", replicates=2)
     plan = make_plan(settings((1_000, 4_000, 16_000)), [one])
-    told = estimate(plan.trials, None, 256, None).cached_share
+    templates = {one.language: one.template}
+    told = estimate(plan.trials, None, 256, None, templates=templates).cached_share
     cached = 0
     for column in in_context(plan):
         for trial in column[1:]:

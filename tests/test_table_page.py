@@ -93,7 +93,7 @@ def make_batched() -> Path:
 
 MAKERS: dict[str, Callable[[], Path]] = {
     "plain": lambda: run(task="single,distractors", language="both"),
-    "fitted": lambda: run(count="vendor"),
+    "fitted": lambda: run(count="vendor", cache="openai-explicit"),
     "shared": lambda: run(layout="shared"),
     "failing": lambda: run(faults="filter_400=1", seed=3),
     "judged": make_judged,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from driving import Start, finish, only_folder, read_log
-from real.messages_api import BEGUN, Fault, MessagesApi, count_usage, read_contents
+from real.messages_api import BEGUN, Body, Fault, MessagesApi, count_usage, read_contents
 from real.parts import ANTHROPIC_KEY, RUN_S, Proxy
 
 from needle.endpoint import Heard, ask, ask_once, open_client, request_body
@@ -229,8 +229,9 @@ def test_the_vendors_limits_are_read(
 def run(start: Start, proxy: Proxy, *said: str, figures: bool = False) -> tuple[int, str, Path]:
     """Run needle in a process of its own; return its status, its errors and its run folder."""
     asked = ("run", "--model", CLAUDE, "--base-url", proxy.base_url, "--yes")
+    out = Path(said[said.index("--out") + 1] if "--out" in said else "runs")
     called = finish(start(*asked, "--controls", "none", *said, figures=figures), RUN_S)
-    return called.status, called.err, only_folder(Path("runs"))
+    return called.status, called.err, only_folder(out)
 
 
 def test_a_whole_run(
@@ -252,6 +253,34 @@ def test_a_whole_run(
         assert not any(key.encode() in data for data in written)
         assert key not in errors
     assert {headers["x-api-key"] for headers in api.headers} == {ANTHROPIC_KEY}
+
+
+def test_marks_arrive(
+    proxy: Proxy, api: MessagesApi, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is to be kept is marked for Anthropic, in the same text, and what it wrote is stored."""
+    monkeypatch.setenv("LITELLM_MASTER_KEY", proxy.key)
+    texts: list[list[str]] = []
+    marks: list[list[int]] = []
+    for cache in ((), ("--cache", "none")):
+        api.reset()
+        said = ("--language", "en", "--lengths", "6k,8k", "--depths", "40,90,100", *cache)
+        status, errors, folder = run(start, proxy, *said, "--out", f"runs{len(texts)}")
+        assert status == 0, errors
+        outcomes = read_log(folder / "outcomes.jsonl")
+        written = [count_usage(body)["cache_creation_input_tokens"] for body in api.bodies]
+        assert sorted(line["cache_write_tokens"] for line in outcomes) == sorted(written)
+        texts.append(sorted("".join(read_contents(body)) for body in api.bodies))
+        marks.append([_count_marks(body) for body in api.bodies])
+    assert texts[0] == texts[1]
+    assert set(marks[1]) == {0}
+    assert min(marks[0]) == 0  # two fifths of it are too short to be kept
+    assert 1 <= max(marks[0]) <= 4
+
+
+def _count_marks(body: Body) -> int:
+    parts = [*body.get("system", ()), *(p for m in body["messages"] for p in m["content"])]
+    return sum(part.get("cache_control") == {"type": "ephemeral"} for part in parts)
 
 
 THOUSANDS = ("--lengths", "1k,2k", "--depth-count", "35", "--replicates", "8")
