@@ -77,8 +77,8 @@ class Ending:
     """How a run ended: what is done, and why it stopped early if it did.
 
     ``spent`` is what all its outcomes cost, in what the budget is of; tokens without one.
-    ``waiting`` counts the trials without an outcome that an open batch may still answer:
-    they are not among ``not_run``. ``ended`` says why an adaptive run leaves the rest unasked.
+    ``waiting`` counts the trials that an open batch may still answer: not among ``not_run``,
+    nor is what an adaptive run leaves unasked; ``ended`` says why one asks no more.
     """
 
     replies: int
@@ -95,8 +95,8 @@ class Ending:
 class Orders:
     """How a run is to be carried out: nothing that shapes its requests.
 
-    ``concurrency`` and ``limits`` replace the run's own where given; ``failed`` asks again
-    what can't pass by itself; ``batched`` asks what an open batch may still answer, too.
+    ``concurrency`` and ``limits`` replace the run's own. ``failed`` asks again what can't pass
+    by itself, ``batched`` what an open batch may still answer.
     """
 
     budget: Budget | None = None
@@ -109,9 +109,9 @@ class Orders:
 def carry_out(
     prepared: Prepared, folder: Path, key: str | None, watch: Watch, orders: Orders
 ) -> Ending:
-    """Ask every trial that has no reply yet, and store and score what comes back.
+    """Ask every trial that has no reply yet, store and score what comes back, say how it ended.
 
-    Returns how it ended; a StoreError comes through once what is in flight has ended.
+    A StoreError comes through once what is in flight has ended.
     """
     return asyncio.run(_carry_out(prepared, folder, key, watch, orders))
 
@@ -389,12 +389,5 @@ def conclude(
     replies = sum(map(is_reply, mine))
     left = [trial for trial in trials if trial.key not in states]
     batched = sum(trial.key in waiting for trial in left)
-    return Ending(
-        replies=replies,
-        failures=len(mine) - replies,
-        not_run=len(left) - batched,
-        stopped=None,
-        interrupted=False,
-        spent=spent,
-        waiting=batched,
-    )
+    failures, not_run = len(mine) - replies, len(left) - batched
+    return Ending(replies, failures, not_run, None, interrupted=False, spent=spent, waiting=batched)
