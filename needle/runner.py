@@ -119,7 +119,8 @@ async def _carry_out(
         waiting = find_waiting(read_batches(folder).values())
         passed_over = () if orders.batched else waiting
         count = orders.concurrency or known(run.concurrency)
-        ordered = arrange(plan.trials, run.templates, run.model.cache, count)
+        limits = orders.limits or run.limits
+        ordered = arrange(plan.trials, run.templates, run.model.cache, count, limits)
         steps = {step.trial.key: step for step in ordered}
         todo = find_todo([step.trial for step in ordered], states, passed_over, orders.failed)
         scored = _score_stored(prepared, states, folder, scores)
@@ -143,7 +144,7 @@ async def _carry_out(
         before = [(trial, score) for trial, score in scored if trial.key not in asking]
         watch.begin(todo, before)
         most = max(1, min(count, len(todo)))
-        pace = Pace(orders.limits or run.limits or _NO_LIMITS, most)
+        pace = Pace(limits or _NO_LIMITS, most)
         _remember_sent(pace, lines, known(run.reply_tokens))
         work = _Work(
             prepared=prepared,
