@@ -30,7 +30,7 @@ from needle.ordering import arrange, fan_out
 from needle.prefixes import group_trials, share
 from needle.prepare import Prepared
 from needle.simulator import running
-from needle.tariffs import CacheRules
+from needle.tariffs import CacheRules, Limits
 from needle.tokens import load_encoder
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
@@ -175,7 +175,7 @@ def compare_slow_runs(prepared: Prepared, ideal: int) -> None:
     for name in ("openai", "kimi", "gemini", "anthropic", "openai-explicit", "deepseek"):
         rules, cells = find_cache(name), []
         for sender in (NO_CACHE, rules):
-            steps = arrange(trials, templates, sender, AT_ONCE)
+            steps = arrange(trials, templates, sender, AT_ONCE, Limits(requests_a_minute=1))
             bill = bill_in_time(prepared, steps, sender, rules, MINUTE_S)
             cells += [bill.full, bill.full / ideal - 1]
         rows.append((name, f"{(rules.lifetime_s or 0) / MINUTE_S:g} min", *cells))

@@ -64,7 +64,7 @@ def estimate(
     cached = _count_cacheable(trials, templates) if templates else {}
     steps: Sequence[Step] = ()
     if templates and rules is not None and rules.kind in ("automatic", "marked"):
-        steps = arrange(trials, templates, rules, concurrency)
+        steps = arrange(trials, templates, rules, concurrency, limits)
     money = money_cached = money_kept = money_batch = None
     if price is not None:
         money = sum(cost(price, count_billed(trial), reply_tokens) for trial in trials)

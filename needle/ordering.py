@@ -15,13 +15,15 @@ by how the endpoint keeps prompts (tariffs.CacheRules; docs/caches.md), and the 
 - not kept: as planned.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby, zip_longest
 
 from needle.chains import Step, chain, choose_first, serve
-from needle.prefixes import Group, group_trials, share, sort_ascending
-from needle.tariffs import CacheRules
+from needle.pace import least_minutes
+from needle.prefixes import Group, count_billed, group_trials, share, sort_ascending
+from needle.tariffs import CacheRules, Limits
 from needle.types import Language, Template, Trial
 
 
@@ -30,15 +32,19 @@ def arrange(
     templates: Mapping[Language, Template],
     rules: CacheRules,
     concurrency: int,
+    limits: Limits | None = None,
 ) -> tuple[Step, ...]:
     """Return trials in the order that their endpoint's cache serves best.
 
-    ``concurrency`` is how many are sent at once. Arranging what is arranged changes nothing.
+    ``concurrency`` is how many are sent at once, ``limits`` are those that slow them down.
+    Arranging what is arranged changes nothing.
     """
     if rules.kind == "none":
         return tuple(Step(trial) for trial in trials)
     groups, bare = group_trials(trials, templates)
     chained = rules.kind == "marked" or rules.on_third
+    if limits is not None:
+        concurrency = int(min(concurrency, _count_lasting(trials, rules, limits)))
     beside_each_other = max(1, min(len(groups), concurrency))
     lanes = -(-concurrency // beside_each_other)
     lines = []
@@ -52,6 +58,17 @@ def arrange(
     if rules.apart or chained:
         return tuple(_interleave(lines, beside_each_other))
     return tuple(_send_ahead([step for line in lines for step in line], 2 * concurrency))
+
+
+def _count_lasting(trials: Sequence[Trial], rules: CacheRules, limits: Limits) -> float:
+    """Return how many beginnings can be read again in turn, at the limits, before one cools.
+
+    The longest requests take about twice as long as the mean of a grid.
+    """
+    minutes = least_minutes(limits, len(trials), sum(map(count_billed, trials)))
+    if not minutes or rules.lifetime_s is None:
+        return math.inf
+    return max(1, rules.lifetime_s * len(trials) // (2 * 60 * minutes))
 
 
 def _send_out(group: Group, rules: CacheRules) -> list[Step]:

@@ -119,7 +119,8 @@ def _put_in_order(prepared: Prepared) -> Prepared:
     What names a run is made before, of its trials as planned: their order is no part of it.
     """
     run = prepared.run
-    steps = arrange(prepared.plan.trials, run.templates, run.model.cache, known(run.concurrency))
+    said = (run.model.cache, known(run.concurrency), run.limits)
+    steps = arrange(prepared.plan.trials, run.templates, *said)
     trials = tuple(step.trial for step in steps)
     return replace(prepared, plan=replace(prepared.plan, trials=trials))
 

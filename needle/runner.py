@@ -122,7 +122,9 @@ async def _carry_out(
         waiting = find_waiting(read_batches(folder).values())
         passed_over = () if orders.batched else waiting
         count = orders.concurrency or known(run.concurrency)
-        ordered = arrange(prepared.plan.trials, run.templates, run.model.cache, count)
+        limits = orders.limits or run.limits
+        trials = prepared.plan.trials
+        ordered = arrange(trials, run.templates, run.model.cache, count, limits)
         steps = {step.trial.key: step for step in ordered}
         due = {trial.key for trial in list_due(prepared, states)}
         in_order = [step.trial for step in ordered if step.trial.key in due]
@@ -148,7 +150,7 @@ async def _carry_out(
         before = [(trial, score) for trial, score in scored if trial.key not in asking]
         watch.begin(todo, before)
         most = count if run.adaptive else max(1, min(count, len(todo)))
-        pace = Pace(orders.limits or run.limits or _NO_LIMITS, most)
+        pace = Pace(limits or _NO_LIMITS, most)
         remember_sent(pace, lines, known(run.reply_tokens))
         work = _Work(
             prepared=prepared,

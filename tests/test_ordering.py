@@ -14,7 +14,7 @@ from needle.chains import Step, chain
 from needle.ordering import arrange, fan_out
 from needle.prefixes import count_billed, count_shared, group_trials, share
 from needle.prepare import Prepared
-from needle.tariffs import CacheRules
+from needle.tariffs import CacheRules, Limits
 from needle.types import Trial
 
 SLOTS = CacheRules("automatic", apart=True)
@@ -176,19 +176,20 @@ def test_what_is_paid_in_full_is_near_the_ideal(name: str, at_once: int) -> None
     assert full / (sent - shared) - 1 < IDEAL[name]
 
 
-@pytest.mark.parametrize("name", ["openai", "kimi"])
+@pytest.mark.parametrize("name", ["openai", "kimi", "anthropic"])
 def test_a_slow_run_stays_warm(name: str) -> None:
     """One request a minute, and hours in all: what later prompts share never cools.
 
     Row by row it does, since the far end of a text is read once a row.
     """
     prepared, rules = fifteen(), RULES[name]
-    steps = arrange(prepared.plan.trials, prepared.run.templates, rules, 2)
-    planned = arrange(prepared.plan.trials, prepared.run.templates, RULES["none"], 2)
+    slowly = Limits(requests_a_minute=1)
+    steps = arrange(prepared.plan.trials, prepared.run.templates, rules, 8, slowly)
+    planned = arrange(prepared.plan.trials, prepared.run.templates, RULES["none"], 8)
     read = {}
     for how, order, own in (("aware", steps, rules), ("rows", planned, RULES["none"])):
         prompts = measure_prompts(prepared, order, own, rules)
-        turns = rehearse(order, own, 2, prompts, rules, every_s=60.0)
+        turns = rehearse(order, own, 8, prompts, rules, every_s=60.0)
         read[how] = sum(turn.served.read for turn in turns)
     assert read["aware"] > 0.95 * sum(step.cached for step in steps)
     assert read["rows"] < 0.85 * read["aware"]
