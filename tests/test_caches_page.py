@@ -15,7 +15,7 @@ DOCS = Path(__file__).resolve().parents[1] / "docs"
 PAGES = ("caches.md", "caches.zh.md")
 DESCRIBED = (
     *("gpt-4o", "gpt-6.1-sol", "litellm/claude-opus-5-5", "claude-opus-5-5", "kimi-k2.6"),
-    *("deepseek-v4-pro", "gemini-3.8-flash", "qwen3.8-max", "glm-5.2", "MiniMax-M3", "vllm/any"),
+    *("deepseek-v4-pro", "gemini-3.8-flash", "qwen3.8-max", "glm-5.3", "MiniMax-M3", "vllm/any"),
     *("sglang/any", "llama.cpp/any", "ollama/any"),
 )
 """A model of each row of the table of endpoints, in its order."""
