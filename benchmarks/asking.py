@@ -47,6 +47,9 @@ class Unseen:
     def begin(self, todo: Sequence[Trial], before: Sequence[tuple[Trial, Score]]) -> None:
         """See ``runner.Watch``."""
 
+    def go_on(self, todo: Sequence[Trial]) -> None:
+        """See ``runner.Watch``."""
+
     def show(self, *_: object) -> None:
         """See ``runner.Watch``."""
         self.told += 1

@@ -7,7 +7,7 @@ far it is found (or how often), and each trial is then found or not by its chanc
 the mean over the luck of all replicates that might have been drawn, by quadrature. The estimates
 are those that `needle compare` and `needle report` give, from the same functions. A kind's
 coverage in a setting is the share of its intervals, over all runs, lengths, depths or cells, that
-hold the truth. RUNS (500) are drawn for each setting and number of replicates.
+hold the truth. RUNS (300) are drawn for each setting and number of replicates.
 """
 
 import math
@@ -26,7 +26,7 @@ from needle.claims import EffectiveLength, Estimate
 from needle.effective import ABSOLUTE, KEPT, cross, fall, reach_absolute, reach_relative
 from needle.intervals import estimate, estimate_difference
 
-RUNS = 500
+RUNS = 300
 REPLICATES = (5, 10, 20)
 LENGTHS = tuple(1_000 * 2**i for i in range(8))
 DEPTHS = tuple(10.0 * i for i in range(11))

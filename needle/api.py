@@ -1,7 +1,4 @@
-"""needle from Python: run, load and compare, with pandas frames and matplotlib figures.
-
-Names are the command line's. docs/python.md shows each; what can go wrong is a NeedleError.
-"""
+"""needle from Python: run, load and compare, by the command line's names (docs/python.md)."""
 
 import asyncio
 import contextlib
@@ -57,6 +54,7 @@ class Options(TypedDict, total=False):
     hops: int
     controls: str
     layout: str
+    adaptive: bool
     haystack: AnyPath | Sequence[AnyPath]
     prompt: AnyPath
     replicates: int

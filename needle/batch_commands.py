@@ -22,6 +22,7 @@ from needle.marking import score_stored
 from needle.outcomes import find_todo, settle_states
 from needle.prepare import Prepared, prepare_again
 from needle.probing import fit_from_earlier, is_assumed
+from needle.rounds import refuse_in_batches
 from needle.runner import conclude
 from needle.showing import DONE
 from needle.store import (
@@ -67,7 +68,9 @@ def write_files(
                 f"{run} is a run already (RUN): say nothing else of what it asks, "
                 f"or leave RUN out and say it all"
             )
-        _write(prepare_again(load_run(run)), run, most, failed)
+        stored = load_run(run)
+        refuse_in_batches(stored)
+        _write(prepare_again(stored), run, most, failed)
         return DONE
     for prepared, folder in _find_folders(config, said, out, again):
         for note in prepared.notes:
@@ -91,6 +94,7 @@ def _find_folders(
     if not again:
         ready = [fit_from_earlier(prepared, out) for prepared in ready]
     for prepared in ready:
+        refuse_in_batches(prepared.run)
         if is_assumed(prepared.run):
             raise UsageError(
                 f"{prepared.run.model.name} must first be asked how it counts, and a batch file "
@@ -273,7 +277,7 @@ def collect(folder: Path, paths: Sequence[Path]) -> int:
             click.echo(line, err=True)
         score_stored(folder, run.scorers, run.needles)
         waiting = find_waiting(read_batches(folder).values())
-        ending = conclude(prepared.plan.trials, folder, waiting)
+        ending = conclude(prepared, folder, waiting)
     status = finish(folder, ending)
     if run.judge is not None and ending.replies:
         click.echo(f"judge them with: needle score {folder} --scorer judge", err=True)

@@ -146,6 +146,13 @@ class Purse:
             return True
         return self.spent + self.set_aside + self.worst(trial) <= self.budget.amount
 
+    def allows_all(self, trials: Sequence[Sized]) -> bool:
+        """Tell whether requests can be sent, each once, with the budget kept."""
+        if self.budget is None:
+            return True
+        worst = sum(map(self.worst, trials))
+        return self.spent + self.set_aside + worst <= self.budget.amount
+
     def reserve(self, trial: Sized) -> float:
         """Set a request's worst case aside; return it, to be released when it is counted."""
         worst = self.worst(trial)

@@ -84,6 +84,18 @@ def name_layout(heatmap: Heatmap, language: Language) -> tuple[str, ...]:
     return (f"shared contexts: {number} {noun} in each, one question a request",)
 
 
+def describe_adaptive(heatmap: Heatmap, language: Language) -> tuple[str, ...]:
+    """Say of an adaptive run how much of its grid was asked, and what the headline is of."""
+    told = heatmap.adaptive
+    if told is None:
+        return ()
+    if language == "zh":
+        asked = f"自适应：全网格 {told.of:,} 条，已问 {told.asked:,} 条"
+        return (f"{asked}；召回率与未计入只算核心部分（每个长度问一层）",)
+    asked = f"adaptive: {told.asked:,} of the grid's {told.of:,} trials asked"
+    return (f"{asked}; recall and what is left out are the core's (one layer at every length)",)
+
+
 def describe_one(heatmap: Heatmap, language: Language) -> str:
     """Say of a single replicate what little it is: one draw, in one place of the text."""
     if heatmap.layout == "shared":

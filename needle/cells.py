@@ -5,7 +5,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from needle.figures import Cell, Heatmap
+from needle.adapting import Spot, find_core
+from needle.figures import Adaptive, Cell, Heatmap
 from needle.needles import form_of
 from needle.tasks import BASE_TASKS, text_language
 from needle.types import VERDICTS, Language, Run, Verdict
@@ -58,7 +59,8 @@ def make_cells(
     """Make every cell of a task's grid, those not run among them.
 
     A trial that stands for several cells, since they fall on the same place, is drawn in
-    each of them. Imported results were not planned here: their cells lack no replicate.
+    each of them. Imported results were not planned here: their cells lack no replicate. Those of
+    an adaptive run lack only what its core has there.
     """
     by_place = {(s.replicate, s.context_length, s.depth_percent): s for s in scored}
     drawn_as = {
@@ -66,16 +68,17 @@ def make_cells(
         for same in run.same_place
         if (same.task, same.language) == (task, language)
     }
+    core = find_core(run, task, language) if run.adaptive else frozenset()
     cells = []
     for length in run.grid.lengths:
         for depth in run.grid.depths:
-            trials = []
+            trials: list[Scored | None] = []
             for replicate in range(run.replicates):
                 drawn = drawn_as.get((replicate, length, depth), depth)
-                trials.append(by_place.get((replicate, length, drawn)))
-            if run.imported is not None:
-                trials = [trial for trial in trials if trial is not None] or [None]
-            cells.append(_make_cell(length, depth, trials))
+                spot = (replicate, length, drawn)
+                if spot in by_place or spot in core or not (run.imported or run.adaptive):
+                    trials.append(by_place.get(spot))
+            cells.append(_make_cell(length, depth, trials or [None]))
     return tuple(cells)
 
 
@@ -90,6 +93,11 @@ def _make_cell(length: int, depth: float, trials: list[Scored | None]) -> Cell:
     )
 
 
+def name_spot(line: Mapping[str, Any]) -> Spot:
+    """Return where a line's trial stands; a control's depth is None, and it stands nowhere."""
+    return line["replicate"], line["context_length"], line["depth_percent"]
+
+
 def make_heatmap(
     run: Run,
     task: str,
@@ -100,8 +108,9 @@ def make_heatmap(
 ) -> Heatmap:
     """Make all that a heatmap's figure says. ``planned`` counts its trials, run or not."""
     every = tuple(scored)
+    in_grid = [s for s in every if s.context_length in run.grid.lengths]
     text = run.haystacks[text_language(task, language)]
-    scored = tuple(s for s in every if s.context_length in run.grid.lengths)
+    scored = keep_core(run, task, language, in_grid) if run.adaptive else in_grid
     scores = [s.score for s in scored if s.score is not None]
     left_out: Counter[Verdict] = Counter(s.verdict for s in scored if s.score is None)
     left_out["not_run"] += planned - len(scored)
@@ -111,7 +120,7 @@ def make_heatmap(
         language=language,
         unit=run.unit,
         grid=run.grid,
-        cells=make_cells(run, task, language, scored),
+        cells=make_cells(run, task, language, in_grid),
         needle=run.needles[task][language][0].name,
         haystack=text.name,
         tokenizer=run.tokenizer,
@@ -130,7 +139,14 @@ def make_heatmap(
         imported=run.imported,
         vendor_count=run.ratio is not None,
         layout=run.layout,
+        adaptive=Adaptive(len(in_grid), _count_grid(run, task, language)) if run.adaptive else None,
     )
+
+
+def keep_core(run: Run, task: str, language: Language, scored: Iterable[Scored]) -> list[Scored]:
+    """Return those of an adaptive run's trials of a task and language that are its core's."""
+    core = find_core(run, task, language)
+    return [s for s in scored if (s.replicate, s.context_length, s.depth_percent) in core]
 
 
 def score_base(lengths: Iterable[int], scored: Iterable[Scored]) -> float | None:
@@ -145,7 +161,13 @@ def score_base(lengths: Iterable[int], scored: Iterable[Scored]) -> float | None
 
 
 def count_planned(run: Run, task: str, language: Language) -> int:
-    """Return how many trials the cells of a task and language have."""
+    """Return how many trials the cells of a task and language have, in an adaptive run its core."""
+    if run.adaptive:
+        return len(find_core(run, task, language))
+    return _count_grid(run, task, language)
+
+
+def _count_grid(run: Run, task: str, language: Language) -> int:
     merged = sum((same.task, same.language) == (task, language) for same in run.same_place)
     return len(run.grid.lengths) * len(run.grid.depths) * run.replicates - merged
 

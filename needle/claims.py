@@ -85,6 +85,7 @@ class Statistics:
     ``cells`` are in the order of the heatmap's. ``base`` is the base score, where there is one.
     ``replicates_wanted`` is how many replicates an interval of 5 points to either side of
     overall recall would take, by the spread seen, or by an assumed one with a single replicate.
+    Of an ``adaptive`` run ``overall``, ``depths`` and that number are of its core alone.
     """
 
     model: str
@@ -99,6 +100,7 @@ class Statistics:
     weak: WeakRegion | None
     replicates: int
     replicates_wanted: int
+    adaptive: bool = False
 
 
 @dataclass(frozen=True, slots=True)

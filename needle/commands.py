@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from needle.ahead import count_left, divide, look_ahead
 from needle.batches import find_waiting
 from needle.budget import Budget, Rates, convert, parse_budget, parse_rates
 from needle.config import Card, Recipe, read_recipe
@@ -25,7 +26,7 @@ from needle.marking import (
     score_stored,
 )
 from needle.models import find_model
-from needle.outcomes import find_todo, settle_states
+from needle.outcomes import settle_states
 from needle.prepare import (
     Prepared,
     choose_limits,
@@ -106,10 +107,11 @@ def make_runs(
         ready = [replace(prepared, notes=()) for prepared in ready]  # they are said
     status, left = DONE, whole
     everything: list[tuple[Path, Ending]] = []
-    for prepared, folder in zip(ready, found, strict=True):
+    for number, (prepared, folder) in enumerate(zip(ready, found, strict=True)):
         model = prepared.run.model
         cap = convert(left, model.price, rates, model.name) if left is not None else None
-        orders = Orders(cap, limits=prepared.run.limits, concurrency=prepared.run.concurrency)
+        own = divide(cap, prepared, len(ready) - number)
+        orders = Orders(own, limits=prepared.run.limits, concurrency=prepared.run.concurrency)
         made, ending = _run_one(prepared, folder, out, orders, again, faults)
         everything.append((made, ending))
         left = _spend(left, cap, ending.spent)  # one budget is for all of them together
@@ -169,24 +171,15 @@ def _judge(folder: Path, asked: Run, cap: Budget | None) -> Judged | None:
 
 def _to_pay(prepared: Prepared, folder: Path | None) -> bool:
     """Tell whether a run has trials left that cost money, or replies to be judged."""
-    if not prepared.run.model.simulated and _left(prepared, folder):
+    if not prepared.run.model.simulated and count_left(prepared, folder):
         return True
     if prepared.run.judge is None:
         return False
-    if folder is None or _left(prepared, folder):
+    if folder is None or count_left(prepared, folder):
         return True
     there = load_run(folder)
     run = name_scorers(there, prepared.run.scorers, prepared.run.judge)
     return bool(plan_run_judging(folder, run, run.needles).cases)
-
-
-def _left(prepared: Prepared, folder: Path | None) -> int:
-    """Count the trials that are to be asked; those that wait in open batches are not."""
-    if folder is None:
-        return len(prepared.plan.trials)
-    states = settle_states(read_lines(folder / OUTCOMES))
-    waiting = find_waiting(read_batches(folder).values())
-    return len(find_todo(prepared.plan.trials, states, waiting))
 
 
 def _ask_leave(to_pay: list[Prepared], card: Card | None) -> None:
@@ -220,9 +213,9 @@ def _run_one(
     faults: str | None,
 ) -> tuple[Path, Ending]:
     """Carry out one model's run; return its folder and how it ended."""
-    if folder is not None and not _left(prepared, folder):
+    if folder is not None and not count_left(prepared, folder, orders.budget):
         ending = _settled_ending(prepared, folder, orders)
-        if not ending.waiting:
+        if not (ending.waiting or ending.ended):
             click.echo(f"{folder} is finished; --again would pay for it anew", err=True)
         return folder, ending
     if folder is None:
@@ -238,8 +231,10 @@ def _run_one(
 
 def _settled_ending(prepared: Prepared, folder: Path, orders: Orders) -> Ending:
     waiting = find_waiting(read_batches(folder).values())
-    spent = count_spent(prepared, orders.budget, read_lines(folder / OUTCOMES)).spent
-    return conclude(prepared.plan.trials, folder, waiting, spent)
+    lines = list(read_lines(folder / OUTCOMES))
+    purse = count_spent(prepared, orders.budget, lines)
+    ended = look_ahead(prepared, folder, lines, orders.budget).ended
+    return replace(conclude(prepared, folder, waiting, purse.spent), ended=ended)
 
 
 def resume_run(
@@ -339,6 +334,8 @@ def finish(folder: Path, ending: Ending, judged: Judged | None = None) -> int:
         why = f"{' '.join(str(ending.stopped).split())}; " if ending.stopped else ""
         click.echo(f"needle: {why}go on with: needle resume {folder}", err=True)
         return INTERRUPTED if ending.interrupted else STOPPED
+    if ending.ended:
+        click.echo(f"adaptive: {ending.ended}", err=True)
     status = say_judged(folder, judged) if judged else DONE
     if ending.waiting:
         click.echo(f"collect the open batches with: needle batch collect {folder}", err=True)

@@ -6,7 +6,8 @@ from itertools import combinations
 from pathlib import Path
 from typing import Literal
 
-from needle.cells import Scored, join_scores
+from needle.adapting import find_core
+from needle.cells import Scored, join_scores, keep_core, name_spot
 from needle.claims import Comparison, Estimate, PairedCell
 from needle.evidence import Loaded, load
 from needle.pairing import adjust, compare
@@ -47,12 +48,17 @@ def compare_languages(folder: Path, scorer: str | None = None) -> list[Compariso
     compared = []
     for task in run.tasks:
         sides: list[Side] = [
-            (loaded, language, join_scores(task, language, loaded.states, loaded.scores))
-            for language in ("zh", "en")
+            (loaded, language, _list_even(loaded, task, language)) for language in ("zh", "en")
         ]
         named = _name("languages", (run.model.name, run.model.name), task, None)
         compared += adjust([_hold(named, sides, run.grid, run.replicates, one_draw=one_draw)])
     return [each for each in compared if each.pairs]
+
+
+def _list_even(loaded: Loaded, task: str, language: Language) -> list[Scored]:
+    """Return a run's trials of a task and language, of an adaptive run its core's."""
+    scored = join_scores(task, language, loaded.states, loaded.scores)
+    return keep_core(loaded.run, task, language, scored) if loaded.run.adaptive else scored
 
 
 def _compare_models(first: Loaded, second: Loaded, task: str, language: Language) -> Comparison:
@@ -101,13 +107,19 @@ def _tell_apart(first: Loaded, second: Loaded) -> tuple[str, str]:
 
 
 def _by_pair(loaded: Loaded, task: str, language: Language) -> dict[str, Scored]:
-    """Return the scored trials of a grid by their pair key."""
+    """Return the scored trials of a grid by their pair key, of an adaptive run its core's.
+
+    Only the core is fixed before anything is known: the lengths that are chosen are those where a
+    model begins to fail, and would weigh more in a difference.
+    """
+    core = find_core(loaded.run, task, language) if loaded.run.adaptive else None
     states = {
         trial: line
         for trial, line in loaded.states.items()
         if (line["task"], line["language"], line["control"]) == (task, language, None)
         and line["context_length"] in loaded.run.grid.lengths
         and loaded.scores.get(trial, {}).get("score") is not None
+        and (core is None or name_spot(line) in core)
     }
     joined = join_scores(task, language, states, loaded.scores)
     return {line["pair"]: each for line, each in zip(states.values(), joined, strict=True)}

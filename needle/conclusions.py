@@ -77,6 +77,7 @@ def _say_recall(statistics: Statistics, language: Language) -> str:
     overall, one_draw = statistics.overall, statistics.overall.scope == "draw"
     share, interval = write_share(overall.value), write_interval(overall)
     if language == "zh":
+        whose = "自适应运行的核心部分" if statistics.adaptive else ""
         over = (
             "就这一根针、这一处文本而言，"
             if one_draw
@@ -84,8 +85,9 @@ def _say_recall(statistics: Statistics, language: Language) -> str:
         )
         return (
             f"{over}{statistics.model} 的召回率是 {share}"
-            f"（95% 区间 {interval}，已评分 {overall.scored:,} 条）。"
+            f"（95% 区间 {interval}，{whose}已评分 {overall.scored:,} 条）。"
         )
+    whose = " in the core of an adaptive run" if statistics.adaptive else ""
     over = (
         "With this one needle in this one text"
         if one_draw
@@ -93,7 +95,7 @@ def _say_recall(statistics: Statistics, language: Language) -> str:
     )
     return (
         f"{over}, {statistics.model} recalls {share} "
-        f"(95% interval {interval}, {overall.scored:,} scored replies)."
+        f"(95% interval {interval}, {overall.scored:,} scored replies{whose})."
     )
 
 

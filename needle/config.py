@@ -7,11 +7,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
+from needle.adapting import CLAIMING_REPLICATES, LEAST_REPLICATES
 from needle.errors import UsageError
 from needle.files import check_record, locate, read_yaml
 from needle.grid import GridWish, Spacing, parse_length
 from needle.prompts import CONTEXT, QUESTION
-from needle.scoring import SCORERS
+from needle.scoring import JUDGE, SCORERS
 from needle.tariffs import STRICT
 from needle.tasks import FAMILIES, TASKS
 from needle.types import LANGUAGES, Haystack, Language, Layout, Template
@@ -128,6 +129,7 @@ class Recipe:
     hops: Count | None = None
     controls: Literal["none", "all"] = "all"
     layout: Layout = "classic"
+    adaptive: bool = False
     haystack: Names = ("essays",)
     prompt: str = "plain"
     replicates: Count = 1
@@ -325,3 +327,20 @@ def load_template(name: str, language: Language) -> Template:
         )
     messages = tuple((message.role, message.content) for message in wording.messages)
     return Template(file.name, language, messages, wording.separator)
+
+
+def refuse_unadaptive(recipe: Recipe) -> None:
+    """Raise UsageError for an adaptive run that could choose nothing by what it is told."""
+    if not recipe.adaptive:
+        return
+    if recipe.replicates < LEAST_REPLICATES:
+        raise UsageError(
+            f"an adaptive run needs at least {LEAST_REPLICATES} replicates, got "
+            f"{recipe.replicates} (--replicates): use {CLAIMING_REPLICATES} or more for a claim "
+            f"about other needles"
+        )
+    if JUDGE in recipe.scorer:
+        raise UsageError(
+            "a judge comes after the last reply, and an adaptive run chooses by its scores "
+            "(--scorer): run it without, then use needle score RUN --scorer judge"
+        )

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from needle.adapting import find_core
+from needle.cells import name_spot
 from needle.claims import Comparison
 from needle.comparable import find_differences
 from needle.comparing import compare_languages, compare_runs
@@ -75,7 +77,7 @@ def hold_contest(
 
 def _stand(folder: Path, heatmaps: Sequence[Heatmap], scorer: str | None) -> list[Standing]:
     loaded = load(folder, scorer)
-    standings = []
+    run, standings = loaded.run, []
     for heatmap, statistics in zip(heatmaps, read_statistics(folder, scorer), strict=True):
         lines = [
             line
@@ -83,7 +85,10 @@ def _stand(folder: Path, heatmaps: Sequence[Heatmap], scorer: str | None) -> lis
             if (line["task"], line["language"]) == (heatmap.task, heatmap.language)
         ]
         verdicts = dict(heatmap.left_out)
+        core = find_core(run, heatmap.task, heatmap.language) if run.adaptive else None
         for line in lines:
+            if core is not None and name_spot(line) not in core:
+                continue
             verdict = loaded.scores.get(line["trial"], {}).get("verdict")
             in_grid = line["context_length"] in heatmap.grid.lengths and line["control"] is None
             if in_grid and verdict and verdict not in verdicts:

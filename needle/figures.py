@@ -51,7 +51,8 @@ class Heatmap:
     are drawn, with its model's name where it is a judge. ``count`` is how many facts (or
     distractors) the task's needles have. ``base`` is the base score, the mean of the recalls at
     the base lengths, each counting alike; None where there is none. ``controls`` is None where
-    none were asked. In the ``shared`` layout all depths of a length stand in one context.
+    none were asked. In the ``shared`` layout all depths of a length stand in one context. Of an
+    ``adaptive`` run ``recall``, ``scored`` and ``left_out`` are of its core alone.
     """
 
     model: str
@@ -79,6 +80,15 @@ class Heatmap:
     base_lengths: tuple[int, ...] = ()
     controls: Controls | None = None
     layout: Layout = "classic"
+    adaptive: "Adaptive | None" = None
+
+
+@dataclass(frozen=True, slots=True)
+class Adaptive:
+    """How many of a grid's trials an adaptive run has asked so far, and how many there are."""
+
+    asked: int
+    of: int
 
 
 @dataclass(frozen=True, slots=True)

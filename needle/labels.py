@@ -6,6 +6,7 @@ from typing import Literal
 
 from needle.captions import (
     LANGUAGE_NAMES,
+    describe_adaptive,
     describe_base,
     describe_controls,
     describe_one,
@@ -79,7 +80,11 @@ class Labels:
 
 def make_labels(heatmap: Heatmap, language: Language, weak: WeakRegion | None = None) -> Labels:
     """Write all words of a heatmap's figure in a language, those of a weak region with them."""
-    words = name_marks(language, imported=heatmap.imported is not None)
+    words = name_marks(
+        language,
+        imported=heatmap.imported is not None,
+        adaptive=heatmap.adaptive is not None,
+    )
     key: tuple[tuple[KeyMark, str], ...] = tuple(
         (mark, words[mark]) for mark in find_marks(heatmap.cells)
     )
@@ -106,11 +111,17 @@ def write_axes(unit: Unit, language: Language) -> dict[str, str]:
     }
 
 
-def name_marks(language: Language, *, imported: bool) -> dict[Mark, str]:
-    """Return the words for each mark; what an imported file lacks may still have been run."""
-    if not imported:
-        return _KEY[language]
-    return {**_KEY[language], "not_run": "没有结果" if language == "zh" else "no result"}
+def name_marks(language: Language, *, imported: bool, adaptive: bool = False) -> dict[Mark, str]:
+    """Return the words for each mark; what an imported file lacks may still have been run.
+
+    What an adaptive run has not asked, it mostly leaves on purpose.
+    """
+    chinese = language == "zh"
+    if imported:
+        return {**_KEY[language], "not_run": "没有结果" if chinese else "no result"}
+    if adaptive:
+        return {**_KEY[language], "not_run": "自适应未问" if chinese else "not asked (adaptive)"}
+    return _KEY[language]
 
 
 def mark_cell(cell: Cell) -> tuple[Mark, ...]:
@@ -179,10 +190,13 @@ def write_recall(heatmap: Heatmap, language: Language) -> str:
     chinese = language == "zh"
     if heatmap.recall is None:
         return "尚无已评分的回答" if chinese else "no scored replies, so no recall"
+    core = heatmap.adaptive is not None
     if chinese:
-        return f"召回率 {heatmap.recall:.1%}（已评分回答 {heatmap.scored:,} 条）"
+        whose = "核心部分" if core else ""
+        return f"召回率 {heatmap.recall:.1%}（{whose}已评分回答 {heatmap.scored:,} 条）"
     noun = "reply" if heatmap.scored == 1 else "replies"
-    return f"recall {heatmap.recall:.1%} of {heatmap.scored:,} scored {noun}"
+    whose = " in the core" if core else ""
+    return f"recall {heatmap.recall:.1%} of {heatmap.scored:,} scored {noun}{whose}"
 
 
 def write_left_out(heatmap: Heatmap, language: Language) -> str:
@@ -271,6 +285,7 @@ def _write_english(heatmap: Heatmap, key: tuple[tuple[KeyMark, str], ...]) -> La
                 *describe_base(heatmap, "en"),
                 *(("simulated endpoint",) if heatmap.simulated else ()),
             ),
+            describe_adaptive(heatmap, "en"),
             describe_controls(heatmap, "en"),
             (
                 *name_task(heatmap, "en"),
@@ -326,6 +341,7 @@ def _write_chinese(heatmap: Heatmap, key: tuple[tuple[KeyMark, str], ...]) -> La
                 *describe_base(heatmap, "zh"),
                 *(("模拟端点",) if heatmap.simulated else ()),
             ),
+            describe_adaptive(heatmap, "zh"),
             describe_controls(heatmap, "zh"),
             (
                 *name_task(heatmap, "zh"),

@@ -77,6 +77,11 @@ def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
             "(docs/layouts.md).",
         ),
         click.option(
+            "--adaptive/--no-adaptive",
+            default=None,
+            help="Ask the core of the grid, then what tells most (docs/adaptive.md).",
+        ),
+        click.option(
             "--haystack", multiple=True, help="A haystack's name or folder (default essays)."
         ),
         click.option("--prompt", help="A prompt's name or YAML file (default plain)."),

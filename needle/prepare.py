@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 
+from needle.adapting import CLAIMING_REPLICATES
 from needle.caches import find_cache
 from needle.calibration import ASSUMED, Scale
 from needle.config import (
@@ -12,6 +13,7 @@ from needle.config import (
     choose_base_url,
     choose_languages,
     load_template,
+    refuse_unadaptive,
     wish_grid,
 )
 from needle.corpus import find_haystacks
@@ -63,6 +65,7 @@ def prepare(recipe: Recipe, told_language: bool, model_name: str, date: str) -> 
     sources = choose_sources(recipe.task, recipe.needle)
     _refuse_one_language(sources, haystacks)
     refuse_unshared(recipe, sources)
+    refuse_unadaptive(recipe)
     forms = _choose_forms(recipe, sources)
     spoken = {*languages, *(text_language(task, one) for task in sources for one in languages)}
     templates = {one: load_template(recipe.prompt, one) for one in LANGUAGES if one in spoken}
@@ -231,7 +234,7 @@ def with_ratio(prepared: Prepared, ratio: Ratio) -> Prepared:
     run = replace(prepared.run, ratio=dict(ratio))
     again = _plan_again(run)
     refuse_beyond_limits(again.plan, known(run.reply_tokens), run.limits)
-    whole = _digest_plan(again.plan, run.layout)
+    whole = _digest_plan(again.plan, run.layout, run.adaptive)
     passes = {repeat.language: repeat.passes for repeat in again.plan.repeats}
     fitted = replace(
         run,
@@ -308,7 +311,7 @@ def _describe(
 ) -> Run:
     passes = {repeat.language: repeat.passes for repeat in plan.repeats}
     scorers = recipe.scorer or (KEYWORD,)
-    whole = _digest_plan(plan, settings.layout)
+    whole = _digest_plan(plan, settings.layout, recipe.adaptive)
     model = settings.model
     needles: dict[str, dict[Language, tuple[Needle, ...]]] = {}
     for material in materials:
@@ -346,16 +349,18 @@ def _describe(
         base_lengths=plan.base_lengths,
         controls=recipe.controls,
         layout=recipe.layout,
+        adaptive=recipe.adaptive,
         versions={"python": platform.python_version(), **{n: version(n) for n in _VERSIONED}},
     )
 
 
-def _digest_plan(plan: Plan, layout: Layout) -> str:
+def _digest_plan(plan: Plan, layout: Layout, adaptive: bool) -> str:
     return digest(
         {
             "keys": [trial.key for trial in plan.trials],
             "grid": [plan.grid.lengths, plan.grid.depths],
             "layout": layout,
+            **({"adaptive": True} if adaptive else {}),
         }
     )
 
@@ -369,6 +374,11 @@ def _notes(run: Run, plan: Plan) -> tuple[str, ...]:
         if note.passes is not None and note.passes > 1
     ]
     notes += note_crowded(plan)
+    if run.adaptive and run.replicates < CLAIMING_REPLICATES:
+        notes.append(
+            f"{run.replicates} replicates can't put a length above 85.6% with certainty: an "
+            f"adaptive run of {CLAIMING_REPLICATES} or more can (--replicates)"
+        )
     lacking = [length for length in BASE_LENGTHS if length not in run.base_lengths]
     if lacking and set(run.tasks) & set(BASE_TASKS):
         notes.append(

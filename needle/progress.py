@@ -52,6 +52,11 @@ class Tally:
         for trial, score in before:
             self._place(trial, score)
 
+    def go_on(self, todo: Sequence[Trial]) -> None:
+        """Take in further trials that are to be asked."""
+        self.todo += len(todo)
+        self._ours_todo += sum(trial.prompt_tokens for trial in todo)
+
     def add(self, trial: Trial, asked: Asked, score: Score, cost: Mapping[str, Any] | None) -> None:
         """Count one outcome."""
         self.done += 1
@@ -124,6 +129,10 @@ class PlainWatch:
         self.tally.begin(todo, before)
         self._last = time.monotonic()
 
+    def go_on(self, todo: Sequence[Trial]) -> None:
+        """See ``runner.Watch``."""
+        self.tally.go_on(todo)
+
     def show(
         self, trial: Trial, asked: Asked, score: Score, cost: Mapping[str, Any] | None
     ) -> None:
@@ -165,6 +174,10 @@ class LiveWatch:
     def begin(self, todo: Sequence[Trial], before: Sequence[tuple[Trial, Score]]) -> None:
         """See ``runner.Watch``."""
         self.tally.begin(todo, before)
+
+    def go_on(self, todo: Sequence[Trial]) -> None:
+        """See ``runner.Watch``."""
+        self.tally.go_on(todo)
 
     def show(
         self, trial: Trial, asked: Asked, score: Score, cost: Mapping[str, Any] | None

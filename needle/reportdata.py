@@ -139,6 +139,7 @@ def write_run(shown: RunShown, name: str) -> dict[str, Any]:
         "tokenizer": run.tokenizer,
         "vendor_count": run.ratio is not None,
         "replicates": run.replicates,
+        "adaptive": run.adaptive,
         "layouts": sorted({line["layout"] for line in lines}),
         "haystacks": {language: note.name for language, note in run.haystacks.items()},
         "config": shown.config,

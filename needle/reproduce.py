@@ -81,6 +81,7 @@ def _write_options(run: Run, files: dict[str, str], place: str) -> Iterator[Part
     yield from _write_counting(run)
     yield from _write_needle(run, files, place)
     yield from _say("--controls", run.controls, USUAL.controls)
+    yield from ("--adaptive",) if run.adaptive else ()
     yield from _write_haystacks(run)
     yield from _write_prompt(run, files, place)
     yield from _say("--replicates", run.replicates, USUAL.replicates)

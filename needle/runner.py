@@ -4,11 +4,9 @@ A run may be stopped at any instant and goes on where it was.
 """
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable, Container, Iterable, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
-from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol
@@ -22,13 +20,14 @@ from needle.errors import NeedleError, Stopped, StoreError, known
 from needle.gate import Gate
 from needle.ordering import arrange
 from needle.outcomes import count_lost, find_todo, is_reply, read_result, settle_states, write_line
-from needle.pace import DAY_S, Pace
+from needle.pace import Pace
 from needle.passages import read_passage
 from needle.prefixes import count_billed
 from needle.prepare import Prepared
 from needle.prompts import build_messages, choose_template
+from needle.rounds import choose_round, list_due
 from needle.scoring import score_outcome
-from needle.sending import Sending, remember_kept, work_together
+from needle.sending import Sending, remember_kept, remember_sent, work_together
 from needle.stopping import Stop, catch_signals
 from needle.store import (
     OUTCOMES,
@@ -57,6 +56,9 @@ class Watch(Protocol):
     def begin(self, todo: Sequence[Trial], before: Sequence[tuple[Trial, Score]]) -> None:
         """Be told which trials are to be asked, and what came of those asked before."""
 
+    def go_on(self, todo: Sequence[Trial]) -> None:
+        """Be told of further trials that are to be asked."""
+
     def show(
         self, trial: Trial, asked: Asked, score: Score, cost: Mapping[str, Any] | None
     ) -> None:
@@ -71,8 +73,8 @@ class Ending:
     """How a run ended: what is done, and why it stopped early if it did.
 
     ``spent`` is what all its outcomes cost, in what the budget is of; tokens without one.
-    ``waiting`` counts the trials without an outcome that an open batch may still answer:
-    they are not among ``not_run``.
+    ``waiting`` counts the trials that an open batch may still answer: not among ``not_run``,
+    nor is what an adaptive run leaves unasked; ``ended`` says why one asks no more.
     """
 
     replies: int
@@ -82,14 +84,15 @@ class Ending:
     interrupted: bool
     spent: float = 0.0
     waiting: int = 0
+    ended: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Orders:
     """How a run is to be carried out: nothing that shapes its requests.
 
-    ``concurrency`` and ``limits`` replace the run's own where given; ``failed`` asks again
-    what can't pass by itself; ``batched`` asks what an open batch may still answer, too.
+    ``concurrency`` and ``limits`` replace the run's own. ``failed`` asks again what can't pass
+    by itself, ``batched`` what an open batch may still answer.
     """
 
     budget: Budget | None = None
@@ -102,9 +105,9 @@ class Orders:
 def carry_out(
     prepared: Prepared, folder: Path, key: str | None, watch: Watch, orders: Orders
 ) -> Ending:
-    """Ask every trial that has no reply yet, and store and score what comes back.
+    """Ask every trial that has no reply yet, store and score what comes back, say how it ended.
 
-    Returns how it ended; a StoreError comes through once what is in flight has ended.
+    A StoreError comes through once what is in flight has ended.
     """
     return asyncio.run(_carry_out(prepared, folder, key, watch, orders))
 
@@ -112,7 +115,7 @@ def carry_out(
 async def _carry_out(
     prepared: Prepared, folder: Path, key: str | None, watch: Watch, orders: Orders
 ) -> Ending:
-    run, plan = prepared.run, prepared.plan
+    run = prepared.run
     with closing(Log(folder / OUTCOMES)) as outcomes, closing(Log(folder / SCORES)) as scores:
         lines = list(read_lines(folder / OUTCOMES))
         states = settle_states(lines)
@@ -120,9 +123,11 @@ async def _carry_out(
         passed_over = () if orders.batched else waiting
         count = orders.concurrency or known(run.concurrency)
         limits = orders.limits or run.limits
-        ordered = arrange(plan.trials, run.templates, run.model.cache, count, limits)
+        ordered = arrange(prepared.plan.trials, run.templates, run.model.cache, count, limits)
         steps = {step.trial.key: step for step in ordered}
-        todo = find_todo([step.trial for step in ordered], states, passed_over, orders.failed)
+        due = {trial.key for trial in list_due(prepared, states)}
+        in_order = [step.trial for step in ordered if step.trial.key in due]
+        todo = find_todo(in_order, states, passed_over, orders.failed)
         scored = _score_stored(prepared, states, folder, scores)
         purse = count_spent(prepared, orders.budget, lines, waiting)
         stop = Stop()
@@ -143,9 +148,9 @@ async def _carry_out(
         asking = {trial.key for trial in todo}
         before = [(trial, score) for trial, score in scored if trial.key not in asking]
         watch.begin(todo, before)
-        most = max(1, min(count, len(todo)))
+        most = count if run.adaptive else max(1, min(count, len(todo)))
         pace = Pace(limits or _NO_LIMITS, most)
-        _remember_sent(pace, lines, known(run.reply_tokens))
+        remember_sent(pace, lines, known(run.reply_tokens))
         work = _Work(
             prepared=prepared,
             folder=folder,
@@ -163,12 +168,28 @@ async def _carry_out(
         try:
             with catch_signals(stop, watch.say):
                 await work_together([work.ask_on() for _ in range(most)])
+                ended = await _ask_rounds(work, steps, most)
         finally:
             await client.close()
         if work.sending.unmet and orders.budget is not None:
             stop.because(_used_up(orders.budget))
-        ending = conclude(plan.trials, folder, waiting, purse.spent)
-        return replace(ending, stopped=stop.reason, interrupted=stop.interrupted)
+        ending = conclude(prepared, folder, waiting, purse.spent)
+        return replace(ending, stopped=stop.reason, interrupted=stop.interrupted, ended=ended)
+
+
+async def _ask_rounds(work: "_Work", steps: Mapping[str, Step], most: int) -> str | None:
+    """Ask an adaptive run's further rounds, each once the last has come back; say why they end."""
+    while not (work.stop.event.is_set() or work.sending.unmet):
+        states = settle_states(read_lines(work.folder / OUTCOMES))
+        affords = work.purse.allows_all if work.purse.budget else None
+        chosen = choose_round(work.prepared, states, read_scores(work.folder), affords)
+        if not chosen.trials:
+            return chosen.ended
+        work.watch.go_on(chosen.trials)
+        wanted = {trial.key for trial in chosen.trials}
+        work.sending.add(step for key, step in steps.items() if key in wanted)
+        await work_together([work.ask_on() for _ in range(most)])
+    return None
 
 
 def count_spent(
@@ -193,17 +214,6 @@ def count_spent(
         purse.worst(trial, in_batch=True) for trial in by_key.values() if trial.key in waiting
     )
     return purse
-
-
-def _remember_sent(pace: Pace, lines: Iterable[Mapping[str, Any]], reply_tokens: int) -> None:
-    """Let the pace know what earlier processes sent within the last day."""
-    since = time.time() - DAY_S
-    for line in lines:
-        if "batch" in line:
-            continue  # batches have limits of their own
-        at = datetime.fromisoformat(line["started_at"]).timestamp()
-        if at > since:
-            pace.remember(line["prompt_tokens"] + reply_tokens, at)
 
 
 @dataclass(slots=True)
@@ -367,20 +377,14 @@ def _score_stored(
 
 
 def conclude(
-    trials: Sequence[Trial], folder: Path, waiting: Container[str], spent: float = 0.0
+    prepared: Prepared, folder: Path, waiting: Container[str], spent: float = 0.0
 ) -> Ending:
     """Return where a run stands by what is stored of it."""
     states = settle_states(read_lines(folder / OUTCOMES))
+    trials = list_due(prepared, states)
     mine = [states[trial.key] for trial in trials if trial.key in states]
     replies = sum(map(is_reply, mine))
     left = [trial for trial in trials if trial.key not in states]
     batched = sum(trial.key in waiting for trial in left)
-    return Ending(
-        replies=replies,
-        failures=len(mine) - replies,
-        not_run=len(left) - batched,
-        stopped=None,
-        interrupted=False,
-        spent=spent,
-        waiting=batched,
-    )
+    failures, not_run = len(mine) - replies, len(left) - batched
+    return Ending(replies, failures, not_run, None, interrupted=False, spent=spent, waiting=batched)

@@ -9,6 +9,7 @@ from typing import Any
 
 from needle.chains import Step
 from needle.outcomes import is_reply
+from needle.pace import DAY_S, Pace
 from needle.stopping import Stop
 from needle.types import Trial
 from needle.warmth import Warmth
@@ -44,6 +45,10 @@ class Sending:
     def unmet(self) -> bool:
         """Whether trials were put aside that there were never means for."""
         return bool(self._aside)
+
+    def add(self, steps: Iterable[Step]) -> None:
+        """Add further trials, once the others have ended."""
+        self._left.extend(steps)
 
     async def take(self) -> Step | None:
         """Take the next one, once what it would find in the endpoint's cache is there.
@@ -101,6 +106,17 @@ def remember_kept(
             began = datetime.fromisoformat(line["started_at"]).timestamp()
             warmth.remember(by_key[line["trial"]], began + line["latency_s"])
     return warmth
+
+
+def remember_sent(pace: Pace, lines: Iterable[Mapping[str, Any]], reply_tokens: int) -> None:
+    """Let the pace know what earlier processes sent within the last day."""
+    since = time.time() - DAY_S
+    for line in lines:
+        if "batch" in line:
+            continue  # batches have limits of their own
+        at = datetime.fromisoformat(line["started_at"]).timestamp()
+        if at > since:
+            pace.remember(line["prompt_tokens"] + reply_tokens, at)
 
 
 async def work_together(jobs: list[Any]) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from needle.captions import (
     LANGUAGE_NAMES,
+    describe_adaptive,
     describe_controls,
     describe_task,
     subtitle_layout,
@@ -193,7 +194,8 @@ def _write_title(models: Sequence[str], language: Language) -> str:
 def _write_key(panels: Sequence[Panel], language: Language) -> tuple[tuple[KeyMark, str], ...]:
     cells = [cell for panel in panels for cell in panel.heatmap.cells]
     own = all(panel.heatmap.imported is None for panel in panels)
-    words = name_marks(language, imported=not own)
+    adaptive = any(panel.heatmap.adaptive for panel in panels)
+    words = name_marks(language, imported=not own, adaptive=adaptive)
     key: list[tuple[KeyMark, str]] = [(mark, words[mark]) for mark in find_marks(cells)]
     if any(panel.weak for panel in panels):
         dashed = (
@@ -271,6 +273,7 @@ def list_results(panel: Panel, language: Language) -> list[str]:
             if language == "zh"
             else f"weak region {inside:.1%} inside and {outside:.1%} outside (scan test, {p})"
         )
+    facts += describe_adaptive(panel.heatmap, language)
     return facts + list(describe_controls(panel.heatmap, language))
 
 

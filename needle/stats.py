@@ -5,8 +5,8 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from needle.cells import Scored
-from needle.claims import Along, Estimate, Statistics
+from needle.cells import Scored, keep_core
+from needle.claims import Along, EffectiveLength, Estimate, Statistics
 from needle.effective import reach_absolute, reach_relative
 from needle.figures import Heatmap
 from needle.intervals import LEVEL, Scores, estimate, quantile
@@ -25,18 +25,23 @@ def make_statistics(run: Run, heatmap: Heatmap, scored: Iterable[Scored]) -> Sta
     """Return all estimates of a heatmap's trials; ``scored`` are those of its task and language.
 
     A trial that stands for several cells counts once, but in its cells. Imported results are
-    of one draw: asking again is no new needle.
+    of one draw: asking again is no new needle. What an adaptive run says overall and by depth is
+    its core's: by length all depths are asked alike, but of lengths some are asked more.
     """
     every = tuple(scored)
     lengths, depths = heatmap.grid.lengths, heatmap.grid.depths
     own = place_scores(every, run.replicates, lengths, depths)
+    even = own
+    if run.adaptive:
+        core = keep_core(run, heatmap.task, heatmap.language, every)
+        even = place_scores(core, run.replicates, lengths, depths)
     one_draw = run.imported is not None or run.replicates == 1
 
     def take(scores: Scores) -> Estimate:
         return estimate(scores.reshape(1, 1, -1) if one_draw else scores)
 
     along = tuple(Along(at, take(own[:, [i], :])) for i, at in enumerate(lengths))
-    base = _base_scores(run, heatmap, every, own)
+    base = _base_scores(run, heatmap.task, every, own)
     shown = show_everywhere(own, run, heatmap.task, heatmap.language, lengths, depths)
     held, short = own, base
     if one_draw:
@@ -46,7 +51,7 @@ def make_statistics(run: Run, heatmap: Heatmap, scored: Iterable[Scored]) -> Sta
         model=heatmap.model,
         task=heatmap.task,
         language=heatmap.language,
-        overall=take(own),
+        overall=take(even),
         base=take(base) if heatmap.task in BASE_TASKS and run.base_lengths else None,
         cells=tuple(
             (length, depth, take(shown[:, [i], :][:, :, [j]]))
@@ -54,12 +59,24 @@ def make_statistics(run: Run, heatmap: Heatmap, scored: Iterable[Scored]) -> Sta
             for j, depth in enumerate(depths)
         ),
         lengths=along,
-        depths=tuple(Along(at, take(own[:, :, [j]])) for j, at in enumerate(depths)),
+        depths=tuple(Along(at, take(even[:, :, [j]])) for j, at in enumerate(depths)),
         effective=(reach_absolute(lengths, held), reach_relative(lengths, held, short)),
         weak=find_weak_region(heatmap),
         replicates=1 if one_draw else run.replicates,
-        replicates_wanted=_want(own, one_draw=one_draw),
+        replicates_wanted=_want(even, one_draw=one_draw),
+        adaptive=run.adaptive,
     )
+
+
+def follow_length(run: Run, task: str, scored: Sequence[Scored]) -> EffectiveLength:
+    """Return the effective length that an adaptive run follows: by the fixed threshold.
+
+    By the share of the model's own score for a task that has a base score.
+    """
+    own = place_scores(scored, run.replicates, run.grid.lengths, run.grid.depths)
+    if task in BASE_TASKS and run.base_lengths:
+        return reach_relative(run.grid.lengths, own, _base_scores(run, task, scored, own))
+    return reach_absolute(run.grid.lengths, own)
 
 
 def place_scores(
@@ -97,9 +114,9 @@ def show_everywhere(
     return shown
 
 
-def _base_scores(run: Run, heatmap: Heatmap, scored: Sequence[Scored], own: Scores) -> Scores:
+def _base_scores(run: Run, task: str, scored: Sequence[Scored], own: Scores) -> Scores:
     """Return the scores at short lengths: those of the base score, else at the shortest length."""
-    if heatmap.task in BASE_TASKS and run.base_lengths:
+    if task in BASE_TASKS and run.base_lengths:
         depths = sorted({s.depth_percent for s in scored if s.context_length in run.base_lengths})
         return place_scores(scored, run.replicates, run.base_lengths, depths)
     return own[:, [0], :]

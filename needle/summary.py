@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from needle.captions import describe_base, describe_controls
+from needle.captions import describe_adaptive, describe_base, describe_controls
 from needle.config import Card
 from needle.errors import known
 from needle.estimate import Estimate, card_hours, estimate
@@ -12,6 +12,7 @@ from needle.figures import Heatmap
 from needle.grid import format_length
 from needle.prepare import Prepared
 from needle.probing import describe_ratio, foresee_probes, is_assumed
+from needle.rounds import list_due
 from needle.savings import describe_cache
 from needle.tasks import text_language
 from needle.types import Language, Model, Run
@@ -53,6 +54,7 @@ def plan_record(prepared: Prepared, card: Card | None = None) -> dict[str, Any]:
         "probes": asdict(foresee_probes(run)) if is_assumed(run) else None,
         "replicates": run.replicates,
         "layout": run.layout,
+        "adaptive": _record_core(prepared),
         "trials": len(trials),
         "controls": _count_controls(prepared),
         "base_score": _count_base(prepared),
@@ -72,6 +74,18 @@ def plan_record(prepared: Prepared, card: Card | None = None) -> dict[str, Any]:
         "card_hours": card and told.flops and card_hours(told.flops, card.tflops, card.utilisation),
         "passes": {language: note.passes for language, note in run.haystacks.items()},
         "notes": list(prepared.notes),
+    }
+
+
+def _record_core(prepared: Prepared) -> dict[str, Any] | None:
+    told = _estimate_core(prepared)
+    if told is None:
+        return None
+    return {
+        "trials": told.trials,
+        "prompt_tokens": told.prompt_tokens,
+        "reply_tokens_at_most": told.reply_tokens,
+        "money": _round(told.money),
     }
 
 
@@ -148,12 +162,37 @@ def describe_plan(prepared: Prepared, card: Card | None = None) -> str:
                 f"  {line}"
                 for line in (
                     _describe_layout(run, told),
+                    _describe_core(prepared),
                     describe_fit(run),
                     *_describe_means(run, told, card),
                 )
                 if line
             ),
         )
+    )
+
+
+def _estimate_core(prepared: Prepared) -> Estimate | None:
+    """Estimate the first round of an adaptive run; None for any other."""
+    run = prepared.run
+    if not run.adaptive:
+        return None
+    return estimate(list_due(prepared, {}), run.model.price, known(run.reply_tokens), None)
+
+
+def _describe_core(prepared: Prepared) -> str | None:
+    """Say what the first round of an adaptive run takes, of the whole that is told."""
+    told, price = _estimate_core(prepared), prepared.run.model.price
+    if told is None:
+        return None
+    beside = " with its controls" if prepared.run.controls == "all" else ""
+    money = ""
+    if price is not None and told.money is not None and not prepared.run.model.simulated:
+        money = f", about {told.money:,.2f} {price.currency}"
+    return (
+        f"adaptive: first the core{beside}, {told.trials:,} trials, "
+        f"{told.prompt_tokens:,} tokens in{money}; of the rest only what narrows the effective "
+        f"length most, so the figures here are the most it can come to"
     )
 
 
@@ -313,8 +352,9 @@ def describe_recall(heatmap: Heatmap) -> str:
     scorer = "" if heatmap.scorer == "keyword" else f" by {heatmap.judge or heatmap.scorer}"
     base = "".join(f"; {part}" for part in describe_base(heatmap, "en"))
     controls = "".join(f"\n  {part}" for part in describe_controls(heatmap, "en"))
+    adaptive = "".join(f"; {part}" for part in describe_adaptive(heatmap, "en"))
     return (
         f"{heatmap.model} {heatmap.task} {_LANGUAGE[heatmap.language]}{layout}{simulated}: "
         f"{recall}{scorer} of {heatmap.scored} scored replies; left out: {left or 'none'}"
-        f"{base}{controls}"
+        f"{base}{adaptive}{controls}"
     )

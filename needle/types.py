@@ -250,6 +250,7 @@ class Run:
     ``base_lengths`` are those of the base score that some tasks have beside their grid.
     ``controls`` says whether the question was also asked without the needle, and without text.
     ``ratio`` is how the endpoint counts a text's language, where lengths are in its own tokens.
+    ``adaptive`` says that not all of the grid is asked: the core, then what tells most.
     """
 
     run_id: str
@@ -283,6 +284,7 @@ class Run:
     judge: Model | None = None
     imported: Imported | None = None
     layout: Layout = "classic"
+    adaptive: bool = False
 
     __pydantic_config__ = STRICT
 

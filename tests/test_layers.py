@@ -52,7 +52,7 @@ GROUPS: tuple[tuple[str, frozenset[str]], ...] = (
         | {"money", "budget", "pace", "estimate"}
         | {"reader", "oracle", "surfaces", "faults"}
         | {"calibration", "truncation"}
-        | {"intervals", "effective", "weakness", "stats", "pairing", "comparable"}
+        | {"intervals", "effective", "weakness", "stats", "pairing", "comparable", "adapting"}
         | {"conclusions", "standings"}
         | {"reportdata", "reporttrials"}
         | {"batches", "batchlines"}
@@ -75,8 +75,8 @@ GROUPS: tuple[tuple[str, frozenset[str]], ...] = (
     (
         "runs",
         frozenset({"prepare", "probing", "stopping", "gate", "runner", "progress", "summary"})
+        | {"batchfiles", "submitting", "collecting", "rounds", "ahead"}
         | {"sending"}
-        | {"batchfiles", "submitting", "collecting"}
         | {
             "evidence",
             "comparing",
