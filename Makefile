@@ -46,8 +46,8 @@ bench: $(READY)
 	$(BIN)/python benchmarks/building.py
 	$(BIN)/python benchmarks/memory.py
 	$(BIN)/python benchmarks/families.py
-	$(BIN)/python benchmarks/caches.py
 	$(BIN)/python benchmarks/coverage.py
+	$(BIN)/python benchmarks/caches.py
 	$(BIN)/python benchmarks/starting.py
 	$(BIN)/python benchmarks/rivals.py
 	$(BIN)/python benchmarks/asking.py

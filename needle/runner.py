@@ -123,7 +123,8 @@ async def _carry_out(
         passed_over = () if orders.batched else waiting
         count = orders.concurrency or known(run.concurrency)
         limits = orders.limits or run.limits
-        ordered = arrange(prepared.plan.trials, run.templates, run.model.cache, count, limits)
+        trials = prepared.plan.trials
+        ordered = arrange(trials, run.templates, run.model.cache, count, limits)
         steps = {step.trial.key: step for step in ordered}
         due = {trial.key for trial in list_due(prepared, states)}
         in_order = [step.trial for step in ordered if step.trial.key in due]
