@@ -25,6 +25,11 @@ def read_commands(readme: str) -> list[str]:
     return [line for block in blocks for line in block.splitlines() if line.strip()]
 
 
+def without_comment(command: str) -> str:
+    """Return a command without what is said of it."""
+    return shlex.join(shlex.split(command, comments=True))
+
+
 class StandIn(http.server.BaseHTTPRequestHandler):
     """A vendor's endpoint and a mirror of the public files in one."""
 
@@ -103,7 +108,11 @@ def test_commands_run(
     for key in ("MOONSHOT_API_KEY", "LITELLM_MASTER_KEY"):
         monkeypatch.setenv(key, "k")
     ran = 0
+    told = {without_comment(command) for command in read_commands("README.md")}
     for command in read_commands(readme):
+        if readme != "README.md" and without_comment(command) in told:
+            ran += 1  # the English page's test runs the very same
+            continue
         if command.startswith("export "):
             continue
         if "journey-to-the-west" in command and not NOVEL.exists():
