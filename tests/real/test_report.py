@@ -203,8 +203,8 @@ def test_what_stands_beside_the_figures(browser: Browser, small: Path) -> None:
         assert "recalls" in findings
         assert "0% (0/1)" in opened.text("#controls")
         assert "sim/window − moonshot-v1-128k" in opened.text("#paired")
-        opened.page.get_by_text("Exact configuration").first.click()
-        assert "primary_scorer: keyword" in opened.text("#setup")
+        opened.page.locator("#setup summary", has_text="Exact configuration").first.click()
+        opened.page.locator("#setup").get_by_text("primary_scorer: keyword").first.wait_for()
 
 
 def test_a_pair_has_a_map_too(browser: Browser, small: Path) -> None:
