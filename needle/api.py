@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, Unpack
 from needle.contest import Contest, hold_contest
 from needle.drawing import collect_heatmaps
 from needle.errors import Stopped, UsageError
-from needle.evidence import read_statistics, require_scorer
+from needle.evidence import read_statistics
+from needle.loading import require_scorer
 from needle.reproduce import write_command
 from needle.store import load_run
 from needle.types import Language, Run
@@ -133,15 +134,13 @@ class Results:
         UsageError for a task or language that the run has not.
         """
         from needle.heatmaps import build_figure
+        from needle.weakness import find_weak_region
 
-        drawn = zip(
-            collect_heatmaps(self.folder, self.config, self.scorer),
-            read_statistics(self.folder, self.scorer),
-            strict=True,
-        )
-        for heatmap, told in drawn:
-            if (task or heatmap.task, language or heatmap.language) == (told.task, told.language):
-                return _show(build_figure(heatmap, words, weak=told.weak, palette=palette))
+        for heatmap in collect_heatmaps(self.folder, self.scorer):
+            named = task or heatmap.task, language or heatmap.language
+            if named == (heatmap.task, heatmap.language):
+                weak = find_weak_region(heatmap)
+                return _show(build_figure(heatmap, words, weak=weak, palette=palette))
         raise UsageError(
             f"{self.folder} has no {task or self.config.tasks[0]} in {language}: it has "
             f"{', '.join(self.config.tasks)} in {', '.join(self.config.languages)}"

@@ -9,7 +9,7 @@ from typing import Literal
 from needle.adapting import find_core
 from needle.cells import Scored, join_scores, keep_core, name_spot
 from needle.claims import Comparison, Estimate, PairedCell
-from needle.evidence import Loaded, load
+from needle.loading import Loaded, load
 from needle.pairing import adjust, compare
 from needle.stats import place_scores, show_everywhere
 from needle.types import LANGUAGES, Grid, Language
@@ -24,7 +24,11 @@ def compare_runs(folders: Sequence[Path], scorer: str | None = None) -> list[Com
     P-values are adjusted over the pairs of runs of a task and language. Runs that have no trial
     in common have none.
     """
-    everything = [load(folder, scorer) for folder in folders]
+    return compare_each([load(folder, scorer) for folder in folders])
+
+
+def compare_each(everything: Sequence[Loaded]) -> list[Comparison]:
+    """Compare each two runs that are read, as compare_runs does."""
     families: dict[tuple[str, Language], list[Comparison]] = {}
     for first, second in combinations(everything, 2):
         for task in first.run.tasks:
@@ -40,7 +44,11 @@ def compare_languages(folder: Path, scorer: str | None = None) -> list[Compariso
 
     The pairs share needle (the same fact in both languages) and cell, not the words of the text.
     """
-    loaded = load(folder, scorer)
+    return compare_own_languages(load(folder, scorer))
+
+
+def compare_own_languages(loaded: Loaded) -> list[Comparison]:
+    """Compare the languages of a run that is read, as compare_languages does."""
     run = loaded.run
     if set(run.languages) != set(LANGUAGES):
         return []

@@ -1,6 +1,7 @@
 """Runs held against each other: what each found and cost, pairs tested, and their figures."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,13 +10,15 @@ from needle.adapting import find_core
 from needle.cells import name_spot
 from needle.claims import Comparison
 from needle.comparable import find_differences
-from needle.comparing import compare_languages, compare_runs
-from needle.drawing import collect_heatmaps
+from needle.comparing import compare_each, compare_own_languages
+from needle.drawing import make_heatmaps
 from needle.errors import UsageError
-from needle.evidence import load, read_statistics, require_scorer
+from needle.evidence import make_each
 from needle.figures import Heatmap
+from needle.loading import Loaded, load
 from needle.standings import Standing, make_standing
 from needle.store import load_run
+from needle.types import Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +47,8 @@ def hold_contest(
     Raises UsageError for runs that may not be compared, with what differs, unless they are
     only to be shown side by side.
     """
-    runs = [load_run(folder) for folder in folders]
-    for folder in folders:
-        require_scorer(folder, scorer)
+    everything = [load(folder, scorer) for folder in folders]
+    runs = [loaded.run for loaded in everything]
     obstacles = tuple(find_differences(runs)) if len(runs) > 1 else ()
     if obstacles and not side_by_side:
         more = f", and {len(obstacles) - 1} more" if len(obstacles) > 1 else ""
@@ -57,13 +59,13 @@ def hold_contest(
     heatmaps: list[Heatmap] = []
     standings: list[Standing] = []
     places: list[Path] = []
-    for folder in folders:
-        own = collect_heatmaps(folder, scorer=scorer)
+    for loaded in everything:
+        own = make_heatmaps(loaded)
         heatmaps += own
-        places += [folder] * len(own)
-        standings += _stand(folder, own, scorer)
-    comparisons = () if obstacles or len(runs) == 1 else tuple(compare_runs(folders, scorer))
-    gaps = tuple(gap for folder in folders for gap in compare_languages(folder, scorer))
+        places += [loaded.folder] * len(own)
+        standings += _stand(loaded, own)
+    comparisons = () if obstacles or len(runs) == 1 else tuple(compare_each(everything))
+    gaps = tuple(gap for loaded in everything for gap in compare_own_languages(loaded))
     return Contest(
         tuple(folders),
         tuple(places),
@@ -75,26 +77,24 @@ def hold_contest(
     )
 
 
-def _stand(folder: Path, heatmaps: Sequence[Heatmap], scorer: str | None) -> list[Standing]:
-    loaded = load(folder, scorer)
+def _stand(loaded: Loaded, heatmaps: Sequence[Heatmap]) -> list[Standing]:
     run, standings = loaded.run, []
-    for heatmap, statistics in zip(heatmaps, read_statistics(folder, scorer), strict=True):
+    for heatmap, statistics in zip(heatmaps, make_each(loaded, heatmaps), strict=True):
         lines = [
             line
             for line in loaded.states.values()
             if (line["task"], line["language"]) == (heatmap.task, heatmap.language)
         ]
-        verdicts = dict(heatmap.left_out)
         core = find_core(run, heatmap.task, heatmap.language) if run.adaptive else None
-        for line in lines:
-            if core is not None and name_spot(line) not in core:
-                continue
-            verdict = loaded.scores.get(line["trial"], {}).get("verdict")
-            in_grid = line["context_length"] in heatmap.grid.lengths and line["control"] is None
-            if in_grid and verdict and verdict not in verdicts:
-                verdicts[verdict] = 0
-            if in_grid and verdict in verdicts and verdict not in heatmap.left_out:
-                verdicts[verdict] += 1
+        scored: Counter[Verdict] = Counter(
+            loaded.scores[line["trial"]]["verdict"]
+            for line in lines
+            if line["control"] is None
+            and line["context_length"] in heatmap.grid.lengths
+            and line["trial"] in loaded.scores
+            and (core is None or name_spot(line) in core)
+        )
+        verdicts = {**scored, **heatmap.left_out}
         standings.append(make_standing(statistics, verdicts, lines, simulated=heatmap.simulated))
     return standings
 

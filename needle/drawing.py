@@ -6,47 +6,37 @@ from pathlib import Path
 
 from needle.cells import count_planned, count_recorded, join_scores, make_heatmap
 from needle.controls import tally_controls
-from needle.errors import UsageError
 from needle.figures import Heatmap, Panel, Style
-from needle.outcomes import is_simulated, settle_states
+from needle.loading import Loaded, load
+from needle.outcomes import is_simulated
 from needle.palettes import Palette
-from needle.scoring import KEYWORD
-from needle.store import OUTCOMES, load_run, read_lines, read_scores
 from needle.types import Language, Run
 from needle.weakness import find_weak_region
 
 
-def collect_heatmaps(
-    folder: Path, run: Run | None = None, scorer: str | None = None
-) -> list[Heatmap]:
+def collect_heatmaps(folder: Path, scorer: str | None = None) -> list[Heatmap]:
     """Return the data of each of a run's heatmaps: one a task and language.
 
     ``scorer`` is the run's primary one unless given; raises UsageError for one that has
     scored nothing there.
     """
-    run = run or load_run(folder)
-    by = scorer or run.primary_scorer
-    states = settle_states(read_lines(folder / OUTCOMES))
-    known = read_scores(folder)
-    scores = {trial: line for (trial, name), line in known.items() if name == by}
-    if scorer is not None and not scores:
-        there = ", ".join(sorted({name for _, name in known})) or "none"
-        raise UsageError(
-            f"no scores by {scorer!r} in {folder} (--scorer; there are: {there}): "
-            f"make them with needle score {folder} --scorer {scorer}"
-        )
-    by_keyword = {trial: line for (trial, name), line in known.items() if name == KEYWORD}
+    return make_heatmaps(load(folder, scorer))
+
+
+def make_heatmaps(loaded: Loaded) -> list[Heatmap]:
+    """Return the data of each of a run's heatmaps: one a task and language."""
+    run, states = loaded.run, loaded.states
+    simulated = run.model.simulated or is_simulated(states.values())
     heatmaps = []
     for task in run.tasks:
         for language in run.languages:
-            joined = join_scores(task, language, states, scores)
+            joined = join_scores(task, language, states, loaded.scores)
             if run.imported is not None:
                 planned = count_recorded(run, joined)
             else:
                 planned = count_planned(run, task, language)
-            heatmap = make_heatmap(run, task, language, joined, planned, by)
-            controls = tally_controls(task, language, states, by_keyword)
-            simulated = run.model.simulated or is_simulated(states.values())
+            heatmap = make_heatmap(run, task, language, joined, planned, loaded.scorer)
+            controls = tally_controls(task, language, states, loaded.by_keyword)
             heatmaps.append(replace(heatmap, controls=controls, simulated=simulated))
     return heatmaps
 
@@ -70,16 +60,16 @@ def draw_run(
     from needle.heatmaps import draw_heatmap
     from needle.tables import write_table
 
-    run = load_run(folder)
+    loaded = load(folder, scorer)
     drawn: list[Path] = []
     panels: list[Panel] = []
-    for heatmap in collect_heatmaps(folder, run, scorer):
+    for heatmap in make_heatmaps(loaded):
         weak = find_weak_region(heatmap)
         drawn += draw_heatmap(
             heatmap,
             folder,
             formats,
-            _name_figure(heatmap, run, style, palette),
+            _name_figure(heatmap, loaded.run, style, palette),
             labels,
             weak=weak,
             style=style,

@@ -16,8 +16,8 @@ from needle.corpus import list_haystacks
 from needle.cover import Cover, Shown, Text, Told, write_cover
 from needle.cover_words import FILES, PAGES
 from needle.errors import StoreError, UsageError
-from needle.evidence import require_scorer
 from needle.intervals import LEVEL
+from needle.loading import require_scorer
 from needle.manifest import MANIFEST, list_files, read_manifest, write_manifest
 from needle.needlefiles import list_needles, load_needle_source
 from needle.report import gather, make_page

@@ -79,6 +79,7 @@ GROUPS: tuple[tuple[str, frozenset[str]], ...] = (
         | {"sending"}
         | {
             "evidence",
+            "loading",
             "comparing",
             "contest",
             "exhibits",
