@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import expect, sync_playwright
 
 _QUIET = (
     *("--no-sandbox", "--disable-gpu", "--disable-background-networking"),
@@ -44,6 +44,10 @@ class Opened:
     def text(self, selector: str) -> str:
         """Return the text of the first element of a kind."""
         return str(self.page.locator(selector).first.text_content())
+
+    def says(self, selector: str, words: str) -> None:
+        """Wait until the first element of a kind has these words: a page answers in its time."""
+        expect(self.page.locator(selector).first).to_contain_text(words)
 
 
 @dataclass(frozen=True)
@@ -87,6 +91,7 @@ def browsing() -> Iterator[Browser]:
     """Start Debian's Chromium; end it on leaving."""
     path = os.environ.get("CHROMIUM") or shutil.which("chromium")
     assert path, "no chromium: tests/real/install_packages.sh installs it"
+    expect.set_options(timeout=_WAIT_MS)
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=path, args=list(_QUIET))
         try:

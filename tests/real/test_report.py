@@ -1,11 +1,13 @@
 """The report page in a real browser: drawn, pointed at, clicked, walked by keys, on paper."""
 
+import re
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from folders import Made, make_folder
+from playwright.sync_api import expect
 from real.browser import Browser, Opened
 
 from needle.report import gather, make_page
@@ -91,40 +93,37 @@ def test_pointing_tells_a_cell(browser: Browser, small: Path) -> None:
     """Pointing at a cell shows its score, interval, length, depth and tokens; leaving hides it."""
     with browser.opening(small) as opened:
         opened.page.mouse.move(*place_of(opened, 2, 1))
-        said = opened.text("#tip")
         for words in ("0%", "95% interval", "missed 3", "64,000", "50%", "63,997", "64,008"):
-            assert words in said
-        assert "32,000" in said  # from the cache
+            opened.says("#tip", words)
+        opened.says("#tip", "32,000")  # from the cache
         opened.page.mouse.move(2, 2)
-        assert opened.page.locator("#tip").is_hidden()
+        expect(opened.page.locator("#tip")).to_be_hidden()
 
 
 def test_a_click_opens_the_trials(browser: Browser, small: Path) -> None:
     """A click opens a cell's replicates; each shows answer, verdict, reason and figures."""
     with browser.opening(small) as opened:
         opened.page.mouse.click(*place_of(opened, 2, 1))
+        opened.says("#dialog", CELL)
         dialog = opened.page.locator("#dialog")
-        assert CELL in str(dialog.text_content())
-        assert dialog.locator(".choices button").count() == 3
+        expect(dialog.locator(".choices button")).to_have_count(3)
         dialog.locator(".choices button").nth(1).click()
-        assert dialog.locator("pre.answer").text_content() == (
+        expect(dialog.locator("pre.answer")).to_have_text(
             "It has an enamel flute in its last carriage (64000, 50.0, 1)."
         )
-        said = str(dialog.text_content())
         for words in ("missed", "by keyword recall", "63,997", "0.768 CNY", "1.50 s"):
-            assert words in said
-        assert "enamel flute" in str(dialog.locator("mark").first.text_content())
+            opened.says("#dialog", words)
+        opened.says("#dialog mark", "enamel flute")
         opened.page.keyboard.press("Escape")
-        assert not dialog.evaluate("dialog => dialog.open")
+        expect(dialog).to_be_hidden()
 
 
 def test_failures_are_told(browser: Browser, small: Path) -> None:
     """A failed trial shows its failure's kind, status and words, and that no answer is kept."""
     with browser.opening(small) as opened:
         opened.page.mouse.click(*place_of(opened, 1, 0, number=1))
-        said = opened.text("#dialog")
         for words in ("overloaded", "503", "the engine is overloaded", "No answer is kept"):
-            assert words in said
+            opened.says("#dialog", words)
 
 
 def test_keys_alone_will_do(browser: Browser, small: Path) -> None:
@@ -137,17 +136,17 @@ def test_keys_alone_will_do(browser: Browser, small: Path) -> None:
             if page.evaluate(focused) == "stage":
                 break
         assert page.evaluate(focused) == "stage"
-        assert "length 1k, depth 0%" in opened.text("#live")
+        opened.says("#live", "length 1k, depth 0%")
         for key in ("ArrowRight", "ArrowRight", "ArrowDown", "ArrowRight"):
             page.keyboard.press(key)
-        assert CELL in opened.text("#live")
-        assert "missed 3" in opened.text("#live")
+        opened.says("#live", CELL)
+        opened.says("#live", "missed 3")
         page.keyboard.press("Enter")
-        assert CELL in opened.text("#dialog-title")
+        opened.says("#dialog-title", CELL)
         page.keyboard.press("Escape")
-        assert page.evaluate(focused) == "stage"
+        expect(page.locator(".stage:focus")).to_have_count(1)
         page.keyboard.press("Home")
-        assert "length 1k, depth 50%" in opened.text("#live")
+        opened.says("#live", "length 1k, depth 50%")
 
 
 def test_focus_is_seen(browser: Browser, small: Path) -> None:
@@ -165,31 +164,31 @@ def test_focus_is_seen(browser: Browser, small: Path) -> None:
         assert {"BUTTON", "INPUT", "SELECT", "SUMMARY", "DIV", "A"} - seen <= {"SELECT"}
 
 
-def count_trials(opened: Opened) -> int:
-    return int(opened.text(".pager span").rsplit(" ", 1)[1].replace(",", ""))
+def lists(opened: Opened, trials: int) -> None:
+    """Wait until the list of trials holds so many."""
+    expect(opened.page.locator(".pager span").first).to_have_text(re.compile(rf" {trials:,}$"))
 
 
 def test_filters(browser: Browser, small: Path) -> None:
     """Models and languages leave the sheet; a verdict fades other cells and leaves the list."""
     with browser.opening(small) as opened:
         page = opened.page
-        assert page.locator(".panel").count() == 4
-        every = count_trials(opened)
-        assert every == 2 * 2 * (3 * 3 * 3 + 2)
+        panels = page.locator(".panel")
+        expect(panels).to_have_count(4)
+        every = 2 * 2 * (3 * 3 * 3 + 2)
+        lists(opened, every)
         page.get_by_role("checkbox", name="found", exact=True).uncheck()
-        shown = count_trials(opened)
-        assert shown == every - 2 * 2 * 8 * 3 + 2 * 2 * 3
-        fill = ".panel .scatterlayer path.js-fill"
-        assert page.locator(fill).count() > 0
+        lists(opened, every - 2 * 2 * 8 * 3 + 2 * 2 * 3)
+        expect(page.locator(".panel .scatterlayer path.js-fill").first).to_be_attached()
         page.get_by_role("checkbox", name="found", exact=True).check()
-        assert count_trials(opened) == every
+        lists(opened, every)
         page.get_by_role("checkbox", name="Chinese text").uncheck()
-        assert page.locator(".panel").count() == 2
+        expect(panels).to_have_count(2)
         page.get_by_role("checkbox", name="sim/window").uncheck()
-        assert page.locator(".panel").count() == 1
-        assert count_trials(opened) == every // 4
+        expect(panels).to_have_count(1)
+        lists(opened, every // 4)
         page.get_by_role("checkbox", name="moonshot-v1-128k").uncheck()
-        assert "Nothing is chosen" in opened.text("#sheet")
+        opened.says("#sheet", "Nothing is chosen")
         assert opened.complaints == []
 
 
@@ -204,7 +203,7 @@ def test_what_stands_beside_the_figures(browser: Browser, small: Path) -> None:
         assert "0% (0/1)" in opened.text("#controls")
         assert "sim/window − moonshot-v1-128k" in opened.text("#paired")
         opened.page.locator("#setup summary", has_text="Exact configuration").first.click()
-        opened.page.locator("#setup").get_by_text("primary_scorer: keyword").first.wait_for()
+        opened.says("#setup", "primary_scorer: keyword")
 
 
 def test_a_pair_has_a_map_too(browser: Browser, small: Path) -> None:
@@ -216,7 +215,7 @@ def test_a_pair_has_a_map_too(browser: Browser, small: Path) -> None:
         assert "simulated endpoint" in str(pair.text_content())
         pair.locator(".stage").hover()
         for words in ("0.0 points", "sim/window − moonshot-v1-128k", "Pairs", "Beyond chance"):
-            assert words in opened.text("#tip")
+            opened.says("#tip", words)
         assert opened.complaints == []
 
 
@@ -225,8 +224,9 @@ def test_a_map_is_a_table_too(browser: Browser, small: Path) -> None:
     with browser.opening(small) as opened:
         panel = opened.page.locator(".panel").first
         panel.get_by_text("As a table").click()
-        rows = panel.locator(".cells tr").all_inner_texts()
-        assert [row.split("\t") for row in rows] == [
+        rows = panel.locator(".cells tr")
+        expect(rows).to_have_count(4)
+        assert [row.split("\t") for row in rows.all_inner_texts()] == [
             ["Depth \\ length", "1k", "8k", "64k"],
             ["0%", "100%", "100%", "100%"],
             ["50%", "100%", "100%", "0%"],
@@ -241,7 +241,7 @@ def test_two_languages(browser: Browser, small: Path, tmp_path: Path) -> None:
         assert root.get_attribute("lang") == "zh-CN"
         assert opened.text("#sheet h2") == "热力图"
         opened.page.locator("#to-language").click()
-        assert root.get_attribute("lang") == "en"
+        expect(root).to_have_attribute("lang", "en")
         assert opened.text("#sheet h2") == "Heatmaps"
         assert "Finding one sentence" in opened.page.title()
     asked = write_page(tmp_path, Made(), labels="zh")
@@ -250,40 +250,40 @@ def test_two_languages(browser: Browser, small: Path, tmp_path: Path) -> None:
         assert "长文里找一句话" in opened.page.title()
 
 
-def lightness(opened: Opened) -> float:
-    """Return how light the page's paper is, 0-255."""
-    paper = opened.page.evaluate("getComputedStyle(document.body).backgroundColor")
-    parts = [float(part) for part in paper.strip("rgb()").split(",")]
-    return sum(parts) / 3
+PAPER = "getComputedStyle(document.body).backgroundColor.match(/[0-9.]+/g).slice(0, 3)"
+LIGHTNESS = f"{PAPER}.reduce((sum, part) => sum + Number(part) / 3, 0)"  # 0-255
+
+
+def turns(opened: Opened, wanted: str) -> None:
+    """Wait until the page's paper is light, or dark."""
+    bound = {"light": "> 240", "dark": "< 40"}[wanted]
+    opened.page.wait_for_function(f"() => {LIGHTNESS} {bound}")
 
 
 def test_light_and_dark(browser: Browser, small: Path) -> None:
     """The page follows the system's light or dark, and the reader's own choice over it."""
     with browser.opening(small) as opened:
-        assert lightness(opened) > 240
+        turns(opened, "light")
         opened.page.locator("#to-theme").click()
-        assert lightness(opened) < 40
+        turns(opened, "dark")
     with browser.opening(small, color_scheme="dark") as opened:
-        assert lightness(opened) < 40
+        turns(opened, "dark")
         opened.page.emulate_media(color_scheme="light")
-        opened.page.wait_for_timeout(200)
-        assert lightness(opened) > 240
+        turns(opened, "light")
 
 
 def test_on_paper(browser: Browser, small: Path, tmp_path: Path) -> None:
     """Printed, the page is light, fits its paper's width and has no control left on it."""
     with browser.opening(small, color_scheme="dark") as opened:
         opened.page.emulate_media(media="print")
-        opened.page.wait_for_timeout(500)
-        assert lightness(opened) > 240
+        turns(opened, "light")
         for hidden in (".tools", "#filters", "#trials", "#keys"):
             assert opened.page.locator(hidden).is_hidden()
         assert opened.page.locator(".panel .plot").first.is_visible()
-        widths = opened.page.locator(".plot").evaluate_all("all => all.map(x => x.offsetWidth)")
-        assert 2 * max(widths) <= 1_010
+        widths = "[...document.querySelectorAll('.plot')].map(x => x.offsetWidth)"
+        opened.page.wait_for_function(f"() => 2 * Math.max(...{widths}) <= 1010")
         opened.page.emulate_media(media="screen")
-        opened.page.wait_for_timeout(500)
-        assert lightness(opened) < 40
+        turns(opened, "dark")
         pdf = opened.page.pdf(path=tmp_path / "page.pdf", prefer_css_page_size=True)
         assert pdf.startswith(b"%PDF")
         assert opened.complaints == []
@@ -301,7 +301,7 @@ def test_on_a_phone(browser: Browser, large: Path, small: Path, locale: str) -> 
             )
             assert len(set(lefts)) == 1
             opened.page.evaluate("document.querySelectorAll('details').forEach(x => x.open = true)")
-            opened.page.wait_for_timeout(200)
+            expect(opened.page.locator("details[open] > summary:only-child")).to_have_count(0)
             assert opened.page.evaluate(wide) <= 390
             assert opened.complaints == []
 

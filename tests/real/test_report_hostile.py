@@ -80,14 +80,14 @@ def test_no_name_or_message_runs(browser: Browser, page: Path) -> None:
         opened.page.mouse.move(10, 10)
         stage = opened.page.locator(".stage").first
         stage.hover()
-        assert name in opened.text("#tip")
+        opened.says("#tip", name)
         chart = opened.page.locator(".chart").first
         chart.scroll_into_view_if_needed()
         box = chart.bounding_box()
         for step in range(40):
             opened.page.mouse.move(box["x"] + 50 + step * (box["width"] - 60) / 40, box["y"] + 22)
         opened.page.locator("#trials .link").nth(1).click()
-        assert f"<script>{RUN}</script>" in opened.text("#dialog")
+        opened.says("#dialog", f"<script>{RUN}</script>")
         opened.page.keyboard.press("Escape")
         opened.page.locator("#to-language").click()
         opened.page.evaluate("document.querySelectorAll('details').forEach(x => x.open = true)")
