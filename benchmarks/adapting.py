@@ -25,12 +25,12 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
-from needle.adapting import choose_lengths, list_layer, measure_width
-from needle.claims import EffectiveLength, WeakRegion
-from needle.effective import ABSOLUTE, cross, fall, reach_absolute
-from needle.figures import Cell, Heatmap
-from needle.types import Grid, Verdict
-from needle.weakness import find_weak_region
+from needle.statistics.adapting import choose_lengths, list_layer, measure_width
+from needle.statistics.effective import ABSOLUTE, cross, fall, reach_absolute
+from needle.statistics.weakness import find_weak_region
+from needle.words.claims import EffectiveLength, WeakRegion
+from needle.words.figures import Cell, Heatmap
+from needle.words.types import Grid, Verdict
 
 RUNS = 40
 UNIFORM, ADAPTIVE = 10, 20

@@ -19,12 +19,12 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-from needle.config import read_recipe
-from needle.outcomes import Line, write_line
-from needle.prepare import Prepared, prepare
-from needle.scoring import score_outcome
-from needle.store import create_whole
-from needle.types import Asked, Reply, Score, Trial
+from needle.asking.outcomes import Line, write_line
+from needle.edges.config import read_recipe
+from needle.edges.store import create_whole
+from needle.runs.prepare import Prepared, prepare
+from needle.scoring.scorers import score_outcome
+from needle.words.types import Asked, Reply, Score, Trial
 
 LENGTHS = tuple(range(4_000, 84_000, 4_000))
 DEPTHS = 25

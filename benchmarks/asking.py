@@ -24,13 +24,13 @@ from typing import Any
 
 from openai import AsyncOpenAI
 
-from needle.config import read_recipe
-from needle.endpoint import request_body
-from needle.errors import known
-from needle.prepare import Prepared, prepare
-from needle.runner import Orders, carry_out, passage_reader, write_prompt
-from needle.store import create_run
-from needle.types import Score, Trial
+from needle.edges.config import read_recipe
+from needle.edges.endpoint import request_body
+from needle.edges.store import create_run
+from needle.runs.prepare import Prepared, prepare
+from needle.runs.runner import Orders, carry_out, passage_reader, write_prompt
+from needle.words.errors import known
+from needle.words.types import Score, Trial
 
 LENGTHS = (1_000, 8_000, 64_000)
 

@@ -10,15 +10,15 @@ is what a prompt costs in all; "strings alone" is the join without any counting.
 import time
 from collections.abc import Callable
 
-from needle.config import load_template
-from needle.context import Frame, fit, plant, share_cut
-from needle.corpus import find_haystacks
-from needle.counting import Measured
-from needle.needlefiles import draw_needles, load_needle_source
-from needle.passages import find_boundaries, read_passage
-from needle.prompts import split_template
-from needle.tokens import load_counting
-from needle.types import LANGUAGES, Language
+from needle.contexts.context import Frame, fit, plant, share_cut
+from needle.contexts.counting import Measured
+from needle.contexts.passages import find_boundaries, read_passage
+from needle.contexts.prompts import split_template
+from needle.edges.config import load_template
+from needle.edges.corpus import find_haystacks
+from needle.edges.needlefiles import draw_needles, load_needle_source
+from needle.edges.tokens import load_counting
+from needle.words.types import LANGUAGES, Language
 
 LENGTHS = (8_000, 128_000, 1_000_000)
 DEPTHS = tuple(x / 7 for x in range(700))

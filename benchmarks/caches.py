@@ -24,14 +24,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from needle.caches import CACHES, NO_CACHE, find_cache
-from needle.chains import Step
-from needle.ordering import arrange, fan_out
-from needle.prefixes import group_trials, share
-from needle.prepare import Prepared
-from needle.simulator import running
-from needle.tariffs import CacheRules, Limits
-from needle.tokens import load_encoder
+from needle.caching.chains import Step
+from needle.caching.ordering import arrange, fan_out
+from needle.caching.prefixes import group_trials, share
+from needle.edges.caches import CACHES, NO_CACHE, find_cache
+from needle.edges.tokens import load_encoder
+from needle.runs.prepare import Prepared
+from needle.runs.simulator import running
+from needle.words.tariffs import CacheRules, Limits
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 

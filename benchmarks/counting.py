@@ -20,19 +20,19 @@ from pathlib import Path
 
 import tiktoken
 
-from needle.calibration import Reading, Scale, Subject, read_counts, settle
-from needle.config import load_template
-from needle.context import find_cut
-from needle.corpus import find_haystacks
-from needle.counting import Measured
-from needle.grid import GridWish
-from needle.materials import Fitting, Material, Settings
-from needle.needlefiles import draw_needles, load_needle_source
-from needle.passages import draw_offset, read_passage
-from needle.plan import make_plan
-from needle.prompts import build_messages
-from needle.tokens import HANZI, countings_at_hand, load_counting
-from needle.types import Haystack, Language, Message, Model, Trial
+from needle.contexts.calibration import Reading, Scale, Subject, read_counts, settle
+from needle.contexts.context import find_cut
+from needle.contexts.counting import Measured
+from needle.contexts.grid import GridWish
+from needle.contexts.materials import Fitting, Material, Settings
+from needle.contexts.passages import draw_offset, read_passage
+from needle.contexts.plan import make_plan
+from needle.contexts.prompts import build_messages
+from needle.edges.config import load_template
+from needle.edges.corpus import find_haystacks
+from needle.edges.needlefiles import draw_needles, load_needle_source
+from needle.edges.tokens import HANZI, countings_at_hand, load_counting
+from needle.words.types import Haystack, Language, Message, Model, Trial
 
 LENGTHS = (1_000, 2_000, 4_000, 8_000, 16_000, 32_000, 64_000, 128_000)
 DEPTHS = (20.0, 80.0)

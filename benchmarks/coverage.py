@@ -22,9 +22,9 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
-from needle.claims import EffectiveLength, Estimate
-from needle.effective import ABSOLUTE, KEPT, cross, fall, reach_absolute, reach_relative
-from needle.intervals import estimate, estimate_difference
+from needle.statistics.effective import ABSOLUTE, KEPT, cross, fall, reach_absolute, reach_relative
+from needle.statistics.intervals import estimate, estimate_difference
+from needle.words.claims import EffectiveLength, Estimate
 
 RUNS = 300
 REPLICATES = (5, 10, 20)

@@ -22,22 +22,22 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from needle.config import load_template
-from needle.corpus import find_haystacks
-from needle.grid import GridWish
-from needle.materials import Material, Settings
-from needle.needlefiles import choose_form, choose_sources, draw_needles, list_needles
-from needle.needlefiles import load_needle_source as load
-from needle.oracle import answer, learn
-from needle.passages import read_passage
-from needle.plan import make_plan
-from needle.prompts import build_messages, choose_template
-from needle.reader import answer as answer_by_words
-from needle.scoring import recall_answers
-from needle.surfaces import draw
-from needle.tasks import TASKS, text_language
-from needle.tokens import HANZI, load_counting
-from needle.types import LANGUAGES, Haystack, Language, Message, Model, Trial
+from needle.contexts.grid import GridWish
+from needle.contexts.materials import Material, Settings
+from needle.contexts.passages import read_passage
+from needle.contexts.plan import make_plan
+from needle.contexts.prompts import build_messages, choose_template
+from needle.contexts.tasks import TASKS, text_language
+from needle.edges.config import load_template
+from needle.edges.corpus import find_haystacks
+from needle.edges.needlefiles import choose_form, choose_sources, draw_needles, list_needles
+from needle.edges.needlefiles import load_needle_source as load
+from needle.edges.tokens import HANZI, load_counting
+from needle.scoring.scorers import recall_answers
+from needle.simulated.oracle import answer, learn
+from needle.simulated.reader import answer as answer_by_words
+from needle.simulated.surfaces import draw
+from needle.words.types import LANGUAGES, Haystack, Language, Message, Model, Trial
 
 RUNS, REPLICATES = 200, 5
 LENGTHS, DEPTHS = (1_000, 2_000, 4_000), (0.0, 30.0, 50.0, 70.0, 100.0)

@@ -14,7 +14,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from needle.store import load_run
+from needle.edges.store import load_run
 
 SERVER = Path(__file__).with_name("answering.py")
 LENGTHS = ",".join(str(length) for length in range(1_000, 11_000, 1_000))

@@ -22,17 +22,17 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from needle.config import read_recipe
-from needle.estimate import estimate
-from needle.needlefiles import load_needle_source
-from needle.oracle import Lesson, learn
-from needle.prepare import Prepared, prepare
-from needle.prompts import build_messages, choose_template
-from needle.reader import answer, rank, split_prompt
-from needle.runner import passage_reader
-from needle.scoring import recall_answers
-from needle.surfaces import DISTRACTION, draw, take
-from needle.types import LANGUAGES, LAYOUTS, Language, Layout, Trial
+from needle.asking.estimate import estimate
+from needle.contexts.prompts import build_messages, choose_template
+from needle.edges.config import read_recipe
+from needle.edges.needlefiles import load_needle_source
+from needle.runs.prepare import Prepared, prepare
+from needle.runs.runner import passage_reader
+from needle.scoring.scorers import recall_answers
+from needle.simulated.oracle import Lesson, learn
+from needle.simulated.reader import answer, rank, split_prompt
+from needle.simulated.surfaces import DISTRACTION, draw, take
+from needle.words.types import LANGUAGES, LAYOUTS, Language, Layout, Trial
 
 RUNS, REPLICATES, LENGTHS = 30, 2, ("2k", "8k")
 TASKS, DEPTHS = ("single", "number"), (5, 11, 35)

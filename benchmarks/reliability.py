@@ -24,7 +24,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from needle.faults import NO_FAULTS, parse_faults
+from needle.simulated.faults import NO_FAULTS, parse_faults
 
 KEY = "sk-campaign-5d41402abc4b2a76b9719d911017c592"
 MODEL = "sim/reader"
@@ -41,7 +41,7 @@ def serve(record: Path, seed: int, faults: str) -> None:
     """Serve the simulated models on a free port, writing down each request and its answer."""
     import uvicorn
 
-    from needle.simulator import create_app
+    from needle.runs.simulator import create_app
 
     app = create_app(seed=seed, faults=parse_faults(faults), key=KEY)
     log = record.open("a", buffering=1, encoding="utf-8")
@@ -276,10 +276,10 @@ def _judge(watched: Watched, place: Path, campaign: Campaign) -> Counter[str]:
 
 def _name_prompts(folder: Path) -> dict[str, str]:
     """Return the name of each trial's prompt, built anew from run.yaml."""
-    from needle.prepare import prepare_again
-    from needle.prompts import build_messages
-    from needle.runner import passage_reader
-    from needle.store import load_run
+    from needle.contexts.prompts import build_messages
+    from needle.edges.store import load_run
+    from needle.runs.prepare import prepare_again
+    from needle.runs.runner import passage_reader
 
     prepared = prepare_again(load_run(folder))
     read = passage_reader(prepared)

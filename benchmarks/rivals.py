@@ -29,15 +29,15 @@ from typing import Any
 
 import platformdirs
 
-from needle.config import load_template
-from needle.context import Fitted, Frame, fit, plant, share_cut
-from needle.corpus import find_haystacks
-from needle.counting import Counting, Measured, Slice
-from needle.needlefiles import draw_needles, load_needle_source
-from needle.passages import find_boundaries, read_passage
-from needle.prompts import split_template
-from needle.tokens import load_counting
-from needle.types import LANGUAGES, Haystack, Language, Needle
+from needle.contexts.context import Fitted, Frame, fit, plant, share_cut
+from needle.contexts.counting import Counting, Measured, Slice
+from needle.contexts.passages import find_boundaries, read_passage
+from needle.contexts.prompts import split_template
+from needle.edges.config import load_template
+from needle.edges.corpus import find_haystacks
+from needle.edges.needlefiles import draw_needles, load_needle_source
+from needle.edges.tokens import load_counting
+from needle.words.types import LANGUAGES, Haystack, Language, Needle
 
 ESSAYS = Path(__file__).resolve().parents[1] / "haystacks" / "essays"
 LENGTHS = (8_000, 128_000, 1_000_000)

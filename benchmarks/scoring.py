@@ -16,13 +16,13 @@ from typing import Any
 
 import yaml
 
-from needle.agreement import FOUND_AT, count_agreement, measure_agreement
-from needle.judge import FOUND_FROM, map_grade
-from needle.marking import describe_agreement
-from needle.needlefiles import draw_needles, load_needle_source
-from needle.scoring import mark_keyword, recall_answers
-from needle.types import Needle, Reply
-from needle.verdicts import KINDS, classify_reply
+from needle.edges.needlefiles import draw_needles, load_needle_source
+from needle.runs.marking import describe_agreement
+from needle.scoring.agreement import FOUND_AT, count_agreement, measure_agreement
+from needle.scoring.judge import FOUND_FROM, map_grade
+from needle.scoring.scorers import mark_keyword, recall_answers
+from needle.scoring.verdicts import KINDS, classify_reply
+from needle.words.types import Needle, Reply
 
 ROOT = Path(__file__).resolve().parents[1]
 HALVES = {"seen while the rules were made": 0, "held out": 1}

@@ -7,8 +7,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from needle.api import Compared, Results, compare, load, run
-    from needle.errors import NeedleError, Stopped, StoreError, UsageError
+    from needle.commands.api import Compared, Results, compare, load, run
+    from needle.words.errors import NeedleError, Stopped, StoreError, UsageError
 
 __version__ = "0.1.0"
 
@@ -26,8 +26,8 @@ __all__ = [
 ]
 
 _FROM = {
-    "needle.api": ("Compared", "Results", "compare", "load", "run"),
-    "needle.errors": ("NeedleError", "Stopped", "StoreError", "UsageError"),
+    "needle.commands.api": ("Compared", "Results", "compare", "load", "run"),
+    "needle.words.errors": ("NeedleError", "Stopped", "StoreError", "UsageError"),
 }
 
 

@@ -1,6 +1,6 @@
 """``python -m needle`` is the ``needle`` command."""
 
-from needle.cli import main
+from needle.commands.cli import main
 
 if __name__ == "__main__":
     main()

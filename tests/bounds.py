@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from needle.prepare import Prepared
-from needle.prompts import build_messages, choose_template
-from needle.runner import passage_reader
+from needle.contexts.prompts import build_messages, choose_template
+from needle.runs.prepare import Prepared
+from needle.runs.runner import passage_reader
 
 Encode = Callable[[str], Sequence[int]]
 _A_MESSAGE = 2**30  # stands for a message's beginning, and is no token's number

@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.text import Text
 
-from needle.figures import Cell, Heatmap
-from needle.types import Grid, Verdict
+from needle.words.figures import Cell, Heatmap
+from needle.words.types import Grid, Verdict
 
 GRID = Grid("default", (1000, 2000, 4000), (0.0, 50.0))
 CELLS = (

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from needle.outcomes import Line
-from needle.store import create_whole, load_run
-from needle.types import Grid, Language, Score, Verdict
+from needle.asking.outcomes import Line
+from needle.edges.store import create_whole, load_run
+from needle.words.types import Grid, Language, Score, Verdict
 
 SAMPLE = Path(__file__).resolve().parents[1] / "runs" / "sample"
 

@@ -9,16 +9,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from needle.breakpoints import mark_body
-from needle.caching import Part, Prompt, PromptCache, Served, measure
-from needle.chains import Step
-from needle.config import read_recipe
-from needle.prepare import Prepared, prepare
-from needle.prompts import build_messages, choose_template
-from needle.runner import passage_reader
-from needle.tariffs import CacheRules
-from needle.tokens import load_encoder
-from needle.warmth import Warmth
+from needle.caching.breakpoints import mark_body
+from needle.caching.chains import Step
+from needle.caching.played import Part, Prompt, PromptCache, Served, measure
+from needle.caching.warmth import Warmth
+from needle.contexts.prompts import build_messages, choose_template
+from needle.edges.config import read_recipe
+from needle.edges.tokens import load_encoder
+from needle.runs.prepare import Prepared, prepare
+from needle.runs.runner import passage_reader
+from needle.words.tariffs import CacheRules
 
 MARKS = ("cache_control", "prompt_cache_breakpoint")
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_cells import RUN
 
-from needle.adapting import (
+from needle.statistics.adapting import (
     EDGE_EVERY,
     Layers,
     arrange,
@@ -20,11 +20,11 @@ from needle.adapting import (
     measure_width,
     order_depths,
 )
-from needle.cells import Scored, count_planned, make_cells, make_heatmap
-from needle.claims import EffectiveLength, WeakRegion
-from needle.labels import make_labels
-from needle.stats import make_statistics
-from needle.types import Grid, SamePlace, Trial
+from needle.statistics.cells import Scored, count_planned, make_cells, make_heatmap
+from needle.statistics.stats import make_statistics
+from needle.telling.labels import make_labels
+from needle.words.claims import EffectiveLength, WeakRegion
+from needle.words.types import Grid, SamePlace, Trial
 
 SIZES = st.integers(1, 40)
 GRID = Grid("default", tuple(1_000 * 2**i for i in range(8)), tuple(10.0 * i for i in range(11)))

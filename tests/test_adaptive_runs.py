@@ -7,9 +7,9 @@ import pytest
 from driving import Call, Start, only_folder, read_log
 from serving import Answer, Body, Server, name_prompt, reply
 
-from needle.comparing import compare_languages, compare_runs
-from needle.reproduce import write_command
-from needle.store import load_run
+from needle.edges.store import load_run
+from needle.runs.comparing import compare_languages, compare_runs
+from needle.runs.reproduce import write_command
 
 LONG = 12_000  # characters from which the server finds nothing
 

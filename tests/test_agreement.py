@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from needle.agreement import compare_scorers, count_agreement, measure_agreement
+from needle.scoring.agreement import compare_scorers, count_agreement, measure_agreement
 
 COUNTS = st.tuples(*[st.integers(0, 400)] * 4).filter(any)
 

@@ -12,15 +12,15 @@ from typing import Any
 
 import pytest
 from driving import KEY, only_folder, read_log
+from needle.runs.evidence import read_statistics
 from serving import Server, refuse, reply
 
 import needle
-from needle import cli_asking
-from needle.api import Options
-from needle.claims import Statistics
-from needle.estimates import STATISTICS, TESTS
-from needle.evidence import read_statistics
-from needle.fonts import find_chinese_family
+from needle.commands import cli_asking
+from needle.commands.api import Options
+from needle.drawing.fonts import find_chinese_family
+from needle.statistics.estimates import STATISTICS, TESTS
+from needle.words.claims import Statistics
 
 SAMPLE = Path(__file__).resolve().parents[1] / "runs" / "sample"
 NOT_OF_PYTHON = {"model", "yes", "card_tflops", "card_utilisation"}  # its own, and of plans alone
@@ -52,8 +52,8 @@ def test_the_public_names() -> None:
     """What needle says that it has is all there, and nothing else is."""
     assert all(hasattr(needle, name) for name in needle.__all__)
     assert dir(needle) == sorted(needle.__all__)
-    with pytest.raises(AttributeError, match="no attribute 'runs'"):
-        _ = needle.runs
+    with pytest.raises(AttributeError, match="no attribute 'running'"):
+        _ = needle.running
     assert issubclass(needle.UsageError, needle.NeedleError)
     assert issubclass(needle.Stopped, needle.NeedleError)
 

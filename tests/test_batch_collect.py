@@ -21,9 +21,9 @@ from batch_serving import Vendor
 from driving import KEY, Call, Start, finish, list_files, only_folder, read_log
 from serving import Answer, Body, refuse, reply
 
-from needle import batch_commands
-from needle.outcomes import Line
-from needle.store import Log
+from needle.asking.outcomes import Line
+from needle.commands import batch_commands
+from needle.edges.store import Log
 
 
 @pytest.fixture
@@ -208,7 +208,7 @@ def test_an_end_before_a_line_is_stored_loses_nothing(
 ) -> None:
     """Wherever collecting ends, it goes on: each answer is stored once, and nothing asked again."""
     finish_batches(vendor, sent, call)
-    monkeypatch.setattr("needle.collecting._AT_ONCE", 3)
+    monkeypatch.setattr("needle.runs.collecting._AT_ONCE", 3)
     append, steps = Log.append, 0
 
     def end(log: Log, *lines: Line, sync: bool = True) -> None:
@@ -335,7 +335,7 @@ def test_status_waits_until_all_have_ended(
 ) -> None:
     """With --wait each change is told once, and the command ends when nothing goes on."""
     slept: list[float] = []
-    monkeypatch.setattr("needle.batch_commands.time.sleep", slept.append)
+    monkeypatch.setattr("needle.commands.batch_commands.time.sleep", slept.append)
     vendor.states = ("validating", "in_progress", "in_progress ", "finalizing", "completed")
     ended = call("batch", "status", sent, "--wait")
     assert ended.status == 0

@@ -12,9 +12,9 @@ from batch_serving import Vendor
 from driving import KEY, Call, Start, finish, read_log
 from serving import Answer, refuse
 
-from needle import store
-from needle.outcomes import Line
-from needle.store import Log
+from needle.asking.outcomes import Line
+from needle.edges import store
+from needle.edges.store import Log
 
 LOST = Answer(text=None)
 PLACES = ("POST /files", "GET /batches", "POST /batches")

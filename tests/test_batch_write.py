@@ -15,7 +15,7 @@ from batch_serving import Vendor, read_requests
 from driving import Call, Start, finish, only_folder, read_log
 from serving import name_prompt, refuse
 
-from needle.keys import digest
+from needle.contexts.keys import digest
 
 
 def limit(monkeypatch: pytest.MonkeyPatch, folder: Path, terms: str) -> None:
@@ -175,10 +175,11 @@ def test_any_endpoint_can_be_written_for(vendor: Vendor, call: Call) -> None:
 LONG = """
 import tracemalloc
 from pathlib import Path
-from needle import batch_commands, store
-from needle.batchfiles import choose_room, write_batches
-from needle.config import read_recipe
-from needle.prepare import prepare
+from needle.commands import batch_commands
+from needle.edges import store
+from needle.runs.batchfiles import choose_room, write_batches
+from needle.edges.config import read_recipe
+from needle.runs.prepare import prepare
 said = {"model": "sim/reader", "language": "en", "controls": "none",
         "grid": {"lengths": "100k", "depth_count": "%d"}}
 ready = prepare(read_recipe(None, said), True, "sim/reader", "d")

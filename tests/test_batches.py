@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from needle.batches import (
+from needle.asking.batches import (
     Batch,
     BatchFile,
     describe_file,

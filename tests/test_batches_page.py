@@ -7,9 +7,9 @@ from pathlib import Path
 import click
 import pytest
 
-from needle.batchfiles import UNKNOWN_TERMS
-from needle.cli_asking import batch
-from needle.models import load_vendors
+from needle.commands.cli_asking import batch
+from needle.edges.models import load_vendors
+from needle.runs.batchfiles import UNKNOWN_TERMS
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 PAGES = ("batches.md", "batches.zh.md")

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from needle.batchlines import read_answer, write_request
-from needle.endpoint import ask_once, batch_body, open_client, request_body
-from needle.models import find_model
-from needle.types import Failure, Message, Reply
+from needle.asking.batchlines import read_answer, write_request
+from needle.edges.endpoint import ask_once, batch_body, open_client, request_body
+from needle.edges.models import find_model
+from needle.words.types import Failure, Message, Reply
 
 KEY = "qTz9/secret+key=4711"
 COMPLETION: dict[str, Any] = {

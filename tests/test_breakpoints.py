@@ -8,13 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rehearsing import MARKS, prepare_grid
 
-from needle.breakpoints import mark_body, part_text
-from needle.caches import find_cache
-from needle.endpoint import request_body
-from needle.ordering import arrange
-from needle.prompts import build_messages, choose_template
-from needle.runner import passage_reader
-from needle.tariffs import CacheRules
+from needle.caching.breakpoints import mark_body, part_text
+from needle.caching.ordering import arrange
+from needle.contexts.prompts import build_messages, choose_template
+from needle.edges.caches import find_cache
+from needle.edges.endpoint import request_body
+from needle.runs.runner import passage_reader
+from needle.words.tariffs import CacheRules
 
 ALL = ("none", "openai", "kimi", "anthropic", "openai-explicit")
 

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from needle.budget import Budget, Purse, convert, parse_budget, parse_rates
-from needle.errors import UsageError
-from needle.money import cost
-from needle.tariffs import Price
-from needle.types import Failure, Language, Needle, Reply, Trial
+from needle.asking.budget import Budget, Purse, convert, parse_budget, parse_rates
+from needle.asking.money import cost
+from needle.words.errors import UsageError
+from needle.words.tariffs import Price
+from needle.words.types import Failure, Language, Needle, Reply, Trial
 
 PRICE = Price(60, 60, "CNY")
 REPLY_TOKENS = 256

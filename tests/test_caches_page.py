@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from needle.caches import CACHES
-from needle.models import find_model
-from needle.tariffs import CacheRules
+from needle.edges.caches import CACHES
+from needle.edges.models import find_model
+from needle.words.tariffs import CacheRules
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 PAGES = ("caches.md", "caches.zh.md")

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from needle.caches import CACHES, find_cache
-from needle.caching import GRAIN, Part, Prompt, PromptCache, Served, measure
-from needle.errors import UsageError
-from needle.tariffs import CacheRules
+from needle.caching.played import GRAIN, Part, Prompt, PromptCache, Served, measure
+from needle.edges.caches import CACHES, find_cache
+from needle.words.errors import UsageError
+from needle.words.tariffs import CacheRules
 
 NUMBERS = st.lists(st.integers(0, 3), max_size=60)
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from needle.calibration import (
+from needle.contexts.calibration import (
     FINGERPRINT,
     WHOLE_TO,
     Probe,
@@ -23,18 +23,18 @@ from needle.calibration import (
     read_counts,
     settle,
 )
-from needle.config import load_template
-from needle.corpus import find_haystacks
-from needle.counting import Counting
-from needle.errors import UsageError
-from needle.grid import GridWish
-from needle.materials import Fitting, Material, Settings
-from needle.needlefiles import draw_needles, load_needle_source
-from needle.passages import draw_offset, read_passage
-from needle.plan import make_plan
-from needle.prompts import build_messages
-from needle.tokens import CHARACTERS, HANZI, countings_at_hand, load_counting
-from needle.types import LANGUAGES, Haystack, Language, Message, Model, Plan
+from needle.contexts.counting import Counting
+from needle.contexts.grid import GridWish
+from needle.contexts.materials import Fitting, Material, Settings
+from needle.contexts.passages import draw_offset, read_passage
+from needle.contexts.plan import make_plan
+from needle.contexts.prompts import build_messages
+from needle.edges.config import load_template
+from needle.edges.corpus import find_haystacks
+from needle.edges.needlefiles import draw_needles, load_needle_source
+from needle.edges.tokens import CHARACTERS, HANZI, countings_at_hand, load_counting
+from needle.words.errors import UsageError
+from needle.words.types import LANGUAGES, Haystack, Language, Message, Model, Plan
 
 Count = Callable[[str], int]
 

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from driving import Call
 
-from needle import corpus
-from needle.config import read_recipe
-from needle.models import find_model, load_vendors
-from needle.prepare import prepare
-from needle.summary import describe_plan
+from needle.edges import corpus
+from needle.edges.config import read_recipe
+from needle.edges.models import find_model, load_vendors
+from needle.runs.prepare import prepare
+from needle.runs.summary import describe_plan
 
 WIDTH = 100
 TODAY = "2026-11-24"
@@ -24,7 +24,7 @@ def essays() -> Iterator[pytest.MonkeyPatch]:
     """Read the essays once for all plans."""
     found = corpus.find_haystacks(("essays",))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("needle.prepare.find_haystacks", lambda _: found)
+        patch.setattr("needle.runs.prepare.find_haystacks", lambda _: found)
         yield patch
 
 

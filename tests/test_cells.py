@@ -8,10 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from needle.cells import UNSCORED, Scored, count_planned, join_scores, make_cells, make_heatmap
-from needle.figures import Cell
-from needle.origins import HaystackNote
-from needle.types import (
+from needle.statistics.cells import (
+    UNSCORED,
+    Scored,
+    count_planned,
+    join_scores,
+    make_cells,
+    make_heatmap,
+)
+from needle.words.figures import Cell
+from needle.words.origins import HaystackNote
+from needle.words.types import (
     Grid,
     Language,
     Model,

@@ -86,6 +86,6 @@ def test_a_clock_that_is_wrong_is_told(
     server: Server, call: Call, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A clock more than half a minute from the endpoint's is told, with how far."""
-    monkeypatch.setattr("needle.checkup._SKEW_S", -1.0)
+    monkeypatch.setattr("needle.commands.checkup._SKEW_S", -1.0)
     _, out, _ = check(call, server)
     assert "0 s ahead of the endpoint's" in out or "1 s ahead of the endpoint's" in out

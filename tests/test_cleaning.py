@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import needle.cleaning
-from needle.cleaning import clean_novel, mend_paragraphs, mend_signs
+import needle.contexts.cleaning
+from needle.contexts.cleaning import clean_novel, mend_paragraphs, mend_signs
 
 
 @pytest.mark.parametrize(
@@ -99,6 +99,6 @@ def test_inner_quotations_get_their_marks_back(raw: str, clean: str) -> None:
 
 def test_lost_characters_are_a_sentence_read_one_byte_off() -> None:
     """What stands for the garbled run has the bytes that are left of it."""
-    lost = next(lost for lost in needle.cleaning._LOST if "钊" in lost)  # noqa: SLF001
+    lost = next(lost for lost in needle.contexts.cleaning._LOST if "钊" in lost)  # noqa: SLF001
     readable = "".join(sign for sign in lost if "\u4e00" <= sign <= "\u9fff").encode("gbk")
-    assert readable in needle.cleaning._LOST[lost].encode("gbk")  # noqa: SLF001
+    assert readable in needle.contexts.cleaning._LOST[lost].encode("gbk")  # noqa: SLF001

@@ -295,7 +295,8 @@ def _merged(folder: Path) -> int:
 def test_help_is_quick() -> None:
     """Help is printed without importing anything heavy."""
     program = (
-        "import sys; from needle.cli import cli; cli(['run', '--help'], standalone_mode=False); "
+        "import sys; from needle.commands.cli import cli; "
+        "cli(['run', '--help'], standalone_mode=False); "
         "sys.exit(any(name in sys.modules for name in "
         "('openai', 'pandas', 'matplotlib', 'tiktoken', 'pydantic')))"
     )

@@ -12,7 +12,7 @@ import yaml
 from driving import KEY, Call, Start, finish, list_files, only_folder, read_log
 from serving import Answer, Body, Server, refuse, reply, serving
 
-from needle.fonts import find_chinese_family
+from needle.drawing.fonts import find_chinese_family
 
 OUTCOME_FIELDS = """
     trial pair model task language layout control needle needles replicate haystack

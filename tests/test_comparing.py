@@ -9,13 +9,13 @@ import pytest
 import yaml
 from driving import Call
 
-from needle.comparable import find_differences
-from needle.comparing import compare_languages, compare_runs
-from needle.counts import VendorCount
-from needle.evidence import read_statistics
-from needle.origins import Imported
-from needle.store import load_run
-from needle.types import Run
+from needle.edges.store import load_run
+from needle.runs.comparing import compare_languages, compare_runs
+from needle.runs.evidence import read_statistics
+from needle.statistics.comparable import find_differences
+from needle.words.counts import VendorCount
+from needle.words.origins import Imported
+from needle.words.types import Run
 
 ROOT = Path(__file__).resolve().parents[1]
 SAMPLE = ROOT / "runs" / "sample"

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from needle.claims import (
+from needle.statistics.conclusions import conclude, conclude_comparison, write_effective
+from needle.words.claims import (
     Along,
     Comparison,
     EffectiveLength,
@@ -12,8 +13,7 @@ from needle.claims import (
     Statistics,
     WeakRegion,
 )
-from needle.conclusions import conclude, conclude_comparison, write_effective
-from needle.types import LANGUAGES, Language
+from needle.words.types import LANGUAGES, Language
 
 ONE = Estimate(0.9, 0.8, 0.95, 100, 10, "population")
 REACH = EffectiveLength("absolute", 0.856, 8_000.0, "within", 4_000.0, 16_000.0, "population")

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from needle.config import load_template, read_recipe
-from needle.errors import UsageError
-from needle.needlefiles import load_needle_source
+from needle.edges.config import load_template, read_recipe
+from needle.edges.needlefiles import load_needle_source
+from needle.words.errors import UsageError
 
 
 def write(folder: Path, text: str | bytes, name: str = "x.yaml") -> Path:

@@ -8,10 +8,10 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from texts import COUNTED_IN_TOKENS, COUNTINGS, MIXED, counting_of, measure
 
-from needle.context import SHORTFALL, Fitted, Frame, fit, plant, share_cut
-from needle.counting import Counting, Measured
-from needle.passages import find_boundaries
-from needle.tokens import load_counting
+from needle.contexts.context import SHORTFALL, Fitted, Frame, fit, plant, share_cut
+from needle.contexts.counting import Counting, Measured
+from needle.contexts.passages import find_boundaries
+from needle.edges.tokens import load_counting
 
 DEPTHS = (0, 0.5, 13, 37.5, 50, 88.8, 97, 99.9, 100)
 FACTS = ("The blue teapot stands here.", "蓝茶壶在这里。", "<|endoftext|> 7!", "A", "“The end.”")

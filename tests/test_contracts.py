@@ -18,8 +18,8 @@ from contracts import (
 from driving import KEY, Call, only_folder, read_log
 from serving import Answer, Body, Server
 
-from needle.failures import classify_status, read_wait
-from needle.models import Vendor, find_model, load_vendors
+from needle.asking.failures import classify_status, read_wait
+from needle.edges.models import Vendor, find_model, load_vendors
 
 DEPTHS = ("0", "25", "50", "75", "100")
 STATUS = {"overflow": 400, "filter": 400, "no_balance": 429, "rate_limit": 429}
@@ -40,7 +40,7 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> list[float | None]:
         heard.append(read_wait(*said))
         return None if heard[-1] is None else 0.0
 
-    monkeypatch.setattr("needle.endpoint.read_wait", hear)
+    monkeypatch.setattr("needle.edges.endpoint.read_wait", hear)
     return heard
 
 

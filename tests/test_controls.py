@@ -9,10 +9,10 @@ from driving import Call, only_folder, read_log
 from serving import Answer, Body, Server, reply
 from test_labels import make_heatmap
 
-from needle.captions import describe_controls, warn_known
-from needle.controls import tally_controls
-from needle.figures import Controls
-from needle.types import LANGUAGES, Language
+from needle.statistics.controls import tally_controls
+from needle.telling.captions import describe_controls, warn_known
+from needle.words.figures import Controls
+from needle.words.types import LANGUAGES, Language
 
 LENGTHS, DEPTHS, REPLICATES = 2, 3, 2
 SAID = (

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from needle.corpus import digest_files, find_haystacks, list_haystacks, read_folder
-from needle.errors import UsageError
+from needle.edges.corpus import digest_files, find_haystacks, list_haystacks, read_folder
+from needle.words.errors import UsageError
 
 
 def fill(folder: Path, files: dict[str, str | bytes]) -> Path:

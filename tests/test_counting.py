@@ -4,8 +4,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from texts import COUNTINGS, MIXED, counting_of
 
-from needle.counting import Measured, Slice
-from needle.tokens import load_counting
+from needle.contexts.counting import Measured, Slice
+from needle.edges.tokens import load_counting
 
 
 @settings(max_examples=300, deadline=None)

@@ -6,9 +6,9 @@ import pytest
 from driving import KEY, Call, list_files
 from serving import Server
 
-from needle.credentials import find_key
-from needle.errors import UsageError
-from needle.models import find_model
+from needle.edges.credentials import find_key
+from needle.edges.models import find_model
+from needle.words.errors import UsageError
 
 MODEL = find_model("moonshot-v1-8k", None, None)
 

@@ -7,8 +7,8 @@ import pytest
 from driving import Call, only_folder, read_log
 from serving import Answer, Body, Server, reply
 
-from needle.drawing import collect_heatmaps
-from needle.tokens import load_counting
+from needle.edges.tokens import load_counting
+from needle.runs.drawing import collect_heatmaps
 
 NUM_CTX = 2_048
 O200K = load_counting("o200k_base").count

@@ -9,12 +9,12 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from matplotlib.patches import Rectangle
 
-from needle import fonts
-from needle.canvas import FORMATS
-from needle.claims import Comparison, Estimate, PairedCell
-from needle.differences import build_difference, draw_difference
-from needle.grid import GridWish, make_grid
-from needle.types import Grid, Language
+from needle.contexts.grid import GridWish, make_grid
+from needle.drawing import fonts
+from needle.drawing.canvas import FORMATS
+from needle.drawing.differences import build_difference, draw_difference
+from needle.words.claims import Comparison, Estimate, PairedCell
+from needle.words.types import Grid, Language
 
 GRID = Grid("shared", (1000, 2000, 4000), (0.0, 50.0))
 CELLS = (

@@ -2,8 +2,8 @@
 
 import json
 
-from needle.replies import read_request, reply
-from needle.surfaces import draw, take
+from needle.runs.replies import read_request, reply
+from needle.simulated.surfaces import draw, take
 
 FACT = "The harbour clock of Velmora strikes the hour on a pewter teapot."
 RIVAL = "The harbour clock of Tamdalen strikes the hour on a cedar kite."

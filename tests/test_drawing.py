@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 from driving import Call
 
-from needle.drawing import draw_run
-from needle.weakness import find_weak_region
+from needle.runs.drawing import draw_run
+from needle.statistics.weakness import find_weak_region
 
 SAMPLE = Path(__file__).parents[1] / "runs" / "sample"
 

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from needle.claims import EffectiveLength
-from needle.effective import ABSOLUTE, KEPT, cross, fall, reach_absolute, reach_relative
-from needle.intervals import Scores
+from needle.statistics.effective import ABSOLUTE, KEPT, cross, fall, reach_absolute, reach_relative
+from needle.statistics.intervals import Scores
+from needle.words.claims import EffectiveLength
 
 LENGTHS = (1_000, 2_000, 4_000, 8_000, 16_000)
 shares = st.floats(0, 1, allow_subnormal=False)

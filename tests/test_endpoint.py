@@ -8,8 +8,8 @@ from typing import Any
 import httpx2
 import pytest
 
-from needle.endpoint import ATTEMPTS, Heard, Interrupted, ask, open_client, request_body
-from needle.types import Asked, Failure, Model, Reply
+from needle.edges.endpoint import ATTEMPTS, Heard, Interrupted, ask, open_client, request_body
+from needle.words.types import Asked, Failure, Model, Reply
 
 KEY = "sk-secret-0123456789abcdef"
 MODEL = Model("m", "v", "http://vendor.example/v1", "KEY")

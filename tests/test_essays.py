@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from needle.corpus import DEFAULT, find_haystacks, read_folder
-from needle.files import shipped
-from needle.folding import fold, holds
-from needle.needlefiles import load_needle_source
-from needle.tokens import count_hanzi, load_counting
-from needle.types import LANGUAGES, Haystack, Language
+from needle.edges.corpus import DEFAULT, find_haystacks, read_folder
+from needle.edges.files import shipped
+from needle.edges.needlefiles import load_needle_source
+from needle.edges.tokens import count_hanzi, load_counting
+from needle.scoring.folding import fold, holds
+from needle.words.types import LANGUAGES, Haystack, Language
 
 HAN = re.compile("[\u4e00-\u9fff]")
 WORD = re.compile(r"[A-Za-z]+(?:['’-][A-Za-z]+)*")

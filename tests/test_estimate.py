@@ -2,12 +2,12 @@
 
 import pytest
 
-from needle.caches import find_cache
-from needle.config import read_recipe
-from needle.estimate import card_hours, estimate
-from needle.prepare import Prepared, prepare
-from needle.tariffs import CacheRules, Limits, Price
-from needle.types import Language, Template, Trial
+from needle.asking.estimate import card_hours, estimate
+from needle.edges.caches import find_cache
+from needle.edges.config import read_recipe
+from needle.runs.prepare import Prepared, prepare
+from needle.words.tariffs import CacheRules, Limits, Price
+from needle.words.types import Language, Template, Trial
 
 
 def prepared(**more: str) -> Prepared:

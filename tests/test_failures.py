@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from needle.failures import (
+from needle.asking.failures import (
     classify_status,
     is_overload,
     may_be_charged,
@@ -14,7 +14,7 @@ from needle.failures import (
     redact,
     same_refusal,
 )
-from needle.types import Allowance
+from needle.words.types import Allowance
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from needle.errors import UsageError
-from needle.faults import Faults, draw_fault, parse_faults
+from needle.simulated.faults import Faults, draw_fault, parse_faults
+from needle.words.errors import UsageError
 
 
 def test_parses_faults() -> None:

@@ -11,18 +11,18 @@ from typing import Any, ClassVar
 import pytest
 from filelock import FileLock
 
-import needle.corpus
-import needle.fetch
-from needle.cleaning import clean_essay, mend_paragraphs
-from needle.corpus import digest_files, find_haystacks, list_haystacks
-from needle.errors import NeedleError, UsageError
-from needle.fetch import (
+import needle.edges.corpus
+import needle.edges.fetch
+from needle.contexts.cleaning import clean_essay, mend_paragraphs
+from needle.edges.corpus import digest_files, find_haystacks, list_haystacks
+from needle.edges.fetch import (
     ATTEMPTS,
     HOST,
     fetch_haystack,
     list_fetchable,
     read_origin,
 )
+from needle.words.errors import NeedleError, UsageError
 
 CORPORA = Path(__file__).parents[1].parent / "shared" / "corpora"
 REAL = pytest.mark.skipif(not CORPORA.is_dir(), reason="the corpora are not at hand")
@@ -90,7 +90,7 @@ def pair(mirror: Mirror, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Mir
         "name: pair\nlanguage: en\ntitle: Two texts\nsource: a test\nlicence: none\n"
         f"base: {BASE}\nfiles:\n{lines}"
     )
-    monkeypatch.setattr(needle.fetch, "shipped", (tmp_path / "data").joinpath)
+    monkeypatch.setattr(needle.edges.fetch, "shipped", (tmp_path / "data").joinpath)
     place = BASE.removeprefix(HOST)
     mirror.bodies.update({place + name: text for name, text in texts.items()})
     return mirror
@@ -222,7 +222,7 @@ def test_fetch_removes_what_a_killed_one_left(
     left = bench.cache / ".pair.part" / "en"
     left.mkdir(parents=True)
     (left / "half.txt").write_text("Half.")
-    monkeypatch.setattr(needle.corpus, "cache_folder", lambda: bench.cache)
+    monkeypatch.setattr(needle.edges.corpus, "cache_folder", lambda: bench.cache)
     assert all(not name.startswith(".") for name, _, _ in list_haystacks())
     folder = bench.fetch("pair", pair.address)
     assert bench.left() == ["pair"]
@@ -333,7 +333,7 @@ def test_real_haystacks_load_clean(
     for file in origin.files:
         mirror.bodies[(origin.base + file).removeprefix(HOST)] = _Paths.find(file).read_bytes()
     folder = bench.fetch(name, mirror.address)
-    monkeypatch.setattr(needle.corpus, "cache_folder", lambda: bench.cache)
+    monkeypatch.setattr(needle.edges.corpus, "cache_folder", lambda: bench.cache)
     haystack = find_haystacks((name,))[language]
     text = "\n\n".join(text for _, text in haystack.files)
     assert len(haystack.files) == files

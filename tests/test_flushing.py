@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from needle.errors import StoreError
-from needle.store import Log
+from needle.edges.store import Log
+from needle.words.errors import StoreError
 
 
 def read_names(path: Path) -> list[str]:

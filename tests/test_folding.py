@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from needle.folding import fold, holds, plain
+from needle.scoring.folding import fold, holds, plain
 
 
 @given(st.text())

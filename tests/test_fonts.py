@@ -6,9 +6,9 @@ import pytest
 from matplotlib import font_manager
 from matplotlib.font_manager import fontManager
 
-from needle import fonts
-from needle.errors import UsageError
-from needle.fonts import LATIN, VARIABLE, Families
+from needle.drawing import fonts
+from needle.drawing.fonts import LATIN, VARIABLE, Families
+from needle.words.errors import UsageError
 
 CHINESE = "".join(map(chr, range(0x4E00, 0xA000))) + "“”，：（）"
 

@@ -8,8 +8,8 @@ import pytest
 import yaml
 from driving import Call, only_folder, read_log
 
-from needle.drawing import collect_heatmaps
-from needle.types import Language
+from needle.runs.drawing import collect_heatmaps
+from needle.words.types import Language
 
 NEEDLE = "The best thing to do in San Francisco is eat a sandwich and sit in Dolores Park on a sunny day."  # noqa: E501 - one sentence
 Row = dict[str, Any]

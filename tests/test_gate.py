@@ -4,13 +4,13 @@ import asyncio
 
 import pytest
 
-from needle.endpoint import Heard, Interrupted
-from needle.errors import Stopped
-from needle.gate import Gate
-from needle.pace import Pace
-from needle.stopping import Stop
-from needle.tariffs import Limits
-from needle.types import Failure, Reply
+from needle.asking.pace import Pace
+from needle.edges.endpoint import Heard, Interrupted
+from needle.runs.gate import Gate
+from needle.runs.stopping import Stop
+from needle.words.errors import Stopped
+from needle.words.tariffs import Limits
+from needle.words.types import Failure, Reply
 
 
 class Clock(Stop):

@@ -7,13 +7,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from needle.errors import UsageError
-from needle.gathering import SHARED_TASKS, count_gathered, gather_needles, place_needles
-from needle.needlefiles import choose_sources, draw_together, load_needle_source
-from needle.needles import Form, NeedleSource, Wording, count_draws, draw_needle, draw_options
-from needle.scoring import match_answers, recall_answers
-from needle.tokens import load_counting
-from needle.types import LANGUAGES, Language, Needle
+from needle.contexts.gathering import SHARED_TASKS, count_gathered, gather_needles, place_needles
+from needle.contexts.needles import (
+    Form,
+    NeedleSource,
+    Wording,
+    count_draws,
+    draw_needle,
+    draw_options,
+)
+from needle.edges.needlefiles import choose_sources, draw_together, load_needle_source
+from needle.edges.tokens import load_counting
+from needle.scoring.scorers import match_answers, recall_answers
+from needle.words.errors import UsageError
+from needle.words.types import LANGUAGES, Language, Needle
 
 SOURCES = choose_sources(SHARED_TASKS, None)
 TASKS = st.sampled_from(SHARED_TASKS)

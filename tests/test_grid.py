@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from needle.grid import (
+from needle.contexts.grid import (
     GRID_NAMES,
     SHORTEST,
     UNKNOWN_WINDOW_TOP,

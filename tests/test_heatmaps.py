@@ -18,15 +18,15 @@ from drawn import (
 from matplotlib.colors import to_hex
 from matplotlib.patches import Polygon
 
-from needle import fonts
-from needle.canvas import DRAWN
-from needle.captions import warn_known
-from needle.errors import StoreError, UsageError
-from needle.figures import Cell, Controls
-from needle.grid import GridWish, make_grid
-from needle.heatmaps import build_figure, draw_heatmap
-from needle.palettes import PALETTES
-from needle.types import Grid, Language, Verdict
+from needle.contexts.grid import GridWish, make_grid
+from needle.drawing import fonts
+from needle.drawing.canvas import DRAWN
+from needle.drawing.heatmaps import build_figure, draw_heatmap
+from needle.telling.captions import warn_known
+from needle.telling.palettes import PALETTES
+from needle.words.errors import StoreError, UsageError
+from needle.words.figures import Cell, Controls
+from needle.words.types import Grid, Language, Verdict
 
 
 def test_squares_hold_the_scores() -> None:

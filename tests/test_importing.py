@@ -10,8 +10,8 @@ import pytest
 import yaml
 from driving import Call, list_files, only_folder, read_log
 
-from needle.drawing import collect_heatmaps
-from needle.figures import Heatmap
+from needle.runs.drawing import collect_heatmaps
+from needle.words.figures import Heatmap
 
 PUBLISHED = Path(__file__).resolve().parents[1].parent / "shared" / "published"
 NEEDLE = (
@@ -182,7 +182,7 @@ def test_what_is_not_known_is_said_to_be(bring: Any, alone: Path) -> None:
 
 def test_the_figure_says_that_it_is_imported(bring: Any, alone: Path) -> None:
     """A figure of imported results says so, from what files and of what date, in both languages."""
-    from needle.labels import make_labels
+    from needle.telling.labels import make_labels
 
     path = write(alone / "a.json", [row(score=10), row(depth=50, score=1)])
     folder = bring(path, "--model", "sim/reader", "--date", "2023-11-08")

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from statsmodels.stats.proportion import proportion_confint
 
-from needle.intervals import Scores, estimate, estimate_difference, share_interval
+from needle.statistics.intervals import Scores, estimate, estimate_difference, share_interval
 
 MARKS = st.sampled_from((0.0, 0.25, 0.5, 1.0, math.nan))
 

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from needle.judge import (
+from needle.edges.rubrics import load_rubrics
+from needle.scoring.judge import (
     SCALE,
     Graded,
     Rubric,
@@ -18,8 +19,7 @@ from needle.judge import (
     name_request,
     read_grade,
 )
-from needle.rubrics import load_rubrics
-from needle.types import LANGUAGES, Language, Model, Needle, Reply
+from needle.words.types import LANGUAGES, Language, Model, Needle, Reply
 
 RUBRICS = load_rubrics()
 NEEDLE = Needle("n", "en", ("A kite.", "A bell."), "What?", (("kite", "kites"), ("bell",)))

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from needle.keys import TextKey, digest, make_keys
-from needle.types import Distractor, Needle, Template
+from needle.contexts.keys import TextKey, digest, make_keys
+from needle.words.types import Distractor, Needle, Template
 
 NEEDLE = Needle("kite", "en", ("The kite is here.",), "Where is the kite?", (("here",),))
 TEMPLATE = Template(

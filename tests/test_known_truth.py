@@ -7,9 +7,9 @@ import pytest
 from driving import Call, only_folder, read_log
 from serving import Answer, Body, Server, reply
 
-from needle.needlefiles import choose_form, choose_sources, draw_needles
-from needle.tasks import TASKS
-from needle.types import LANGUAGES, Needle
+from needle.contexts.tasks import TASKS
+from needle.edges.needlefiles import choose_form, choose_sources, draw_needles
+from needle.words.types import LANGUAGES, Needle
 
 REPLICATES = 2
 SAID = (

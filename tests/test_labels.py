@@ -4,11 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from needle.figures import Cell, Heatmap
-from needle.labels import find_marks, make_labels, mark_cell, write_depths, write_lengths
-from needle.origins import Imported, SourceFile
-from needle.tasks import FAMILIES, TASKS
-from needle.types import LANGUAGES, VERDICTS, Grid, Language, Verdict
+from needle.contexts.tasks import FAMILIES, TASKS
+from needle.telling.labels import find_marks, make_labels, mark_cell, write_depths, write_lengths
+from needle.words.figures import Cell, Heatmap
+from needle.words.origins import Imported, SourceFile
+from needle.words.types import LANGUAGES, VERDICTS, Grid, Language, Verdict
 
 
 def make_heatmap(**changes: Any) -> Heatmap:

@@ -9,16 +9,16 @@ import pytest
 from driving import Call, only_folder, read_log
 from test_labels import make_heatmap
 
-from needle.cells import join_scores
-from needle.figures import Heatmap, Panel
-from needle.gathering import SHARED_TASKS
-from needle.labels import make_labels
-from needle.outcomes import find_needle, settle_states
-from needle.sheet_labels import make_sheet
-from needle.store import load_run
-from needle.tables import make_table
-from needle.tasks import TASKS
-from needle.types import Grid, Run
+from needle.asking.outcomes import find_needle, settle_states
+from needle.contexts.gathering import SHARED_TASKS
+from needle.contexts.tasks import TASKS
+from needle.edges.store import load_run
+from needle.edges.tables import make_table
+from needle.statistics.cells import join_scores
+from needle.telling.labels import make_labels
+from needle.telling.sheet_labels import make_sheet
+from needle.words.figures import Heatmap, Panel
+from needle.words.types import Grid, Run
 
 SAID = ("--layout", "shared", "--lengths", "1k,2k", "--depths", "0,40,70,100", "--out", "runs")
 

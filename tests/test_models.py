@@ -7,9 +7,8 @@ from typing import get_args
 import platformdirs
 import pytest
 
-from needle import models
-from needle.errors import UsageError
-from needle.models import (
+from needle.edges import models
+from needle.edges.models import (
     Fact,
     ModelEntry,
     Vendor,
@@ -22,8 +21,9 @@ from needle.models import (
     own_folders,
     read_retired,
 )
-from needle.prices import find_price
-from needle.tariffs import CacheRules, Price
+from needle.edges.prices import find_price
+from needle.words.errors import UsageError
+from needle.words.tariffs import CacheRules, Price
 
 TODAY = "2026-11-24"
 LOCAL = {"sglang", "vllm", "llama.cpp", "ollama"}

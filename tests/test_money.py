@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from needle.money import add_batch_rates, choose_rates, cost, price_writes, worst_cost
-from needle.tariffs import CacheRules, Price, PriceTier
+from needle.asking.money import add_batch_rates, choose_rates, cost, price_writes, worst_cost
+from needle.words.tariffs import CacheRules, Price, PriceTier
 
 TIERED = Price(
     2, 10, "USD", cached=0.5, batch_input=1, batch_output=5, tiers=(PriceTier(200_000, 4, 15, 1),)

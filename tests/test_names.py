@@ -4,10 +4,10 @@ import pytest
 from driving import Call, only_folder
 from pages import read_data
 
-from needle.drawing import collect_heatmaps
-from needle.errors import UsageError
-from needle.replies import read_names
-from needle.simulator import SIMULATE, running
+from needle.runs.drawing import collect_heatmaps
+from needle.runs.replies import read_names
+from needle.runs.simulator import SIMULATE, running
+from needle.words.errors import UsageError
 
 
 def test_a_simulated_model_under_another_name_says_so(

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from driving import Call
 
-from needle.errors import UsageError
-from needle.needlefiles import choose_form, draw_needles, load_needle_source
-from needle.types import LANGUAGES
+from needle.edges.needlefiles import choose_form, draw_needles, load_needle_source
+from needle.words.errors import UsageError
+from needle.words.types import LANGUAGES
 
 
 def write(folder: Path, text: str) -> Path:

@@ -9,9 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from needle.errors import UsageError
-from needle.needlefiles import draw_needles, load_needle_source, repeats_needles
-from needle.needles import (
+from needle.contexts.needles import (
     Form,
     NeedleSource,
     Wording,
@@ -21,8 +19,10 @@ from needle.needles import (
     form_of,
     spread,
 )
-from needle.scoring import mark_keyword, recall_answers
-from needle.types import LANGUAGES, Distractor, Language, Needle, Reply
+from needle.edges.needlefiles import draw_needles, load_needle_source, repeats_needles
+from needle.scoring.scorers import mark_keyword, recall_answers
+from needle.words.errors import UsageError
+from needle.words.types import LANGUAGES, Distractor, Language, Needle, Reply
 
 SHIPPED = ("fictional", "nonliteral", "number", "uuid", "san-francisco", "xiaoming")
 UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"

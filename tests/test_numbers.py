@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from needle.folding import fold, holds
+from needle.scoring.folding import fold, holds
 
 DIGITS = "零一二三四五六七八九"
 FORMAL = str.maketrans("零一二三四五六七八九十百千", "〇壹贰叁肆伍陆柒捌玖拾佰仟")

@@ -4,14 +4,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from needle.needlefiles import choose_sources, list_needles, load_needle_source
-from needle.needles import Form, draw_needle
-from needle.oracle import answer, learn
-from needle.reader import NOT_SAID
-from needle.reader import answer as answer_by_words
-from needle.scoring import recall_answers
-from needle.tasks import FAMILIES, TASKS
-from needle.types import LANGUAGES, Language, Needle
+from needle.contexts.needles import Form, draw_needle
+from needle.contexts.tasks import FAMILIES, TASKS
+from needle.edges.needlefiles import choose_sources, list_needles, load_needle_source
+from needle.scoring.scorers import recall_answers
+from needle.simulated.oracle import answer, learn
+from needle.simulated.reader import NOT_SAID
+from needle.simulated.reader import answer as answer_by_words
+from needle.words.types import LANGUAGES, Language, Needle
 
 LESSONS = learn(map(load_needle_source, list_needles()))
 FILLER = {

@@ -9,13 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rehearsing import measure_prompts, prepare_grid, rehearse
 
-from needle.caches import CACHES, find_cache
-from needle.chains import Step, chain
-from needle.ordering import arrange, fan_out
-from needle.prefixes import count_billed, count_shared, group_trials, share
-from needle.prepare import Prepared
-from needle.tariffs import CacheRules, Limits
-from needle.types import Trial
+from needle.caching.chains import Step, chain
+from needle.caching.ordering import arrange, fan_out
+from needle.caching.prefixes import count_billed, count_shared, group_trials, share
+from needle.edges.caches import CACHES, find_cache
+from needle.runs.prepare import Prepared
+from needle.words.tariffs import CacheRules, Limits
+from needle.words.types import Trial
 
 SLOTS = CacheRules("automatic", apart=True)
 UNKNOWN = CacheRules("unknown")

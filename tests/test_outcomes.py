@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from needle.config import read_recipe
-from needle.outcomes import count_lost, is_settled, price_reply, read_result, write_line
-from needle.prepare import prepare
-from needle.tariffs import Price
-from needle.types import Asked, Failure, Reply, Trial
+from needle.asking.outcomes import count_lost, is_settled, price_reply, read_result, write_line
+from needle.edges.config import read_recipe
+from needle.runs.prepare import prepare
+from needle.words.tariffs import Price
+from needle.words.types import Asked, Failure, Reply, Trial
 
 
 @pytest.fixture(scope="module")

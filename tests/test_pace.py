@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from needle.pace import MINUTE_S, Pace, Sent, least_minutes
-from needle.tariffs import Limits
-from needle.types import Allowance
+from needle.asking.pace import MINUTE_S, Pace, Sent, least_minutes
+from needle.words.tariffs import Limits
+from needle.words.types import Allowance
 
 REQUEST = st.tuples(st.integers(1, 5_000), st.floats(0, 30))  # tokens, seconds until answered
 

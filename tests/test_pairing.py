@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.stats import binomtest
 
-from needle.claims import Comparison, Estimate, PairedCell
-from needle.intervals import Scores
-from needle.pairing import adjust, compare, mcnemar, permute
+from needle.statistics.intervals import Scores
+from needle.statistics.pairing import adjust, compare, mcnemar, permute
+from needle.words.claims import Comparison, Estimate, PairedCell
 
 NOTHING = Estimate(None, None, None, 0, 0, "draw")
 

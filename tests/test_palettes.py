@@ -5,9 +5,9 @@ import pytest
 from matplotlib.colors import LinearSegmentedColormap, to_rgb
 from numpy.typing import NDArray
 
-from needle.maps import look_of, scale_differences, scale_scores
-from needle.palettes import DIFFERENCES, PALETTES, Palette
-from needle.types import Verdict
+from needle.drawing.maps import look_of, scale_differences, scale_scores
+from needle.telling.palettes import DIFFERENCES, PALETTES, Palette
+from needle.words.types import Verdict
 
 Array = NDArray[np.float64]
 

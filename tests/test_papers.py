@@ -11,15 +11,15 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from matplotlib.text import Text
 
-from needle import fonts
-from needle.canvas import FORMATS
-from needle.claims import WeakRegion
-from needle.figures import Controls, Style
-from needle.grid import GridWish, make_grid
-from needle.heatmaps import build_figure, draw_heatmap
-from needle.paper_captions import write_caption
-from needle.papers import build_paper
-from needle.types import Language
+from needle.contexts.grid import GridWish, make_grid
+from needle.drawing import fonts
+from needle.drawing.canvas import FORMATS
+from needle.drawing.heatmaps import build_figure, draw_heatmap
+from needle.drawing.papers import build_paper
+from needle.telling.paper_captions import write_caption
+from needle.words.claims import WeakRegion
+from needle.words.figures import Controls, Style
+from needle.words.types import Language
 
 WEAK = WeakRegion((2000, 4000), (50.0, 50.0), 0.25, 0.95, 0.0167)
 
@@ -148,7 +148,7 @@ def test_bytes_are_those_of_another_process(tmp_path: Path) -> None:
     """A PDF's bytes hang on nothing that differs from one process to the next."""
     script = (
         "import sys; sys.path.insert(0, sys.argv[2]); from pathlib import Path\n"
-        "from drawn import make_heatmap; from needle.heatmaps import draw_heatmap\n"
+        "from drawn import make_heatmap; from needle.drawing.heatmaps import draw_heatmap\n"
         "draw_heatmap(make_heatmap(), Path(sys.argv[1]), ('pdf', 'svg'), style='paper')"
     )
     seed = "1" if os.environ.get("PYTHONHASHSEED") != "1" else "2"

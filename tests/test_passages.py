@@ -7,7 +7,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from texts import haystack_of
 
-from needle.passages import FILE_GAP, draw_offset, find_boundaries, read_passage, read_passes
+from needle.contexts.passages import (
+    FILE_GAP,
+    draw_offset,
+    find_boundaries,
+    read_passage,
+    read_passes,
+)
 
 
 @pytest.mark.parametrize(

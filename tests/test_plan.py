@@ -9,19 +9,19 @@ from pathlib import Path
 import pytest
 import tiktoken
 
-from needle.config import load_template
-from needle.corpus import find_haystacks
-from needle.errors import UsageError
-from needle.grid import GridWish
-from needle.materials import Material, Settings
-from needle.needlefiles import choose_sources, draw_needles, load_needle_source
-from needle.needles import Form
-from needle.passages import read_passage
-from needle.plan import make_plan
-from needle.prompts import CHAT_OVERHEAD, build_messages, choose_template
-from needle.tasks import FAMILIES, TASKS, text_language
-from needle.tokens import HANZI, count_hanzi, load_counting
-from needle.types import LANGUAGES, Haystack, Language, Message, Model, Plan, Trial, Unit
+from needle.contexts.grid import GridWish
+from needle.contexts.materials import Material, Settings
+from needle.contexts.needles import Form
+from needle.contexts.passages import read_passage
+from needle.contexts.plan import make_plan
+from needle.contexts.prompts import CHAT_OVERHEAD, build_messages, choose_template
+from needle.contexts.tasks import FAMILIES, TASKS, text_language
+from needle.edges.config import load_template
+from needle.edges.corpus import find_haystacks
+from needle.edges.needlefiles import choose_sources, draw_needles, load_needle_source
+from needle.edges.tokens import HANZI, count_hanzi, load_counting
+from needle.words.errors import UsageError
+from needle.words.types import LANGUAGES, Haystack, Language, Message, Model, Plan, Trial, Unit
 
 CORPORA = Path(__file__).resolve().parents[1].parent / "shared" / "corpora"
 MODEL = Model("m", "vendor", "http://127.0.0.1:1/v1", None)

@@ -7,13 +7,13 @@ from itertools import pairwise, starmap
 import pytest
 from rehearsing import encoder, prepare_grid
 
-from needle.breakpoints import place_cuts
-from needle.chains import Step
-from needle.prefixes import count_billed, count_shared, group_trials, share, sort_ascending
-from needle.prepare import Prepared
-from needle.prompts import build_messages, choose_template
-from needle.runner import passage_reader
-from needle.types import Trial
+from needle.caching.breakpoints import place_cuts
+from needle.caching.chains import Step
+from needle.caching.prefixes import count_billed, count_shared, group_trials, share, sort_ascending
+from needle.contexts.prompts import build_messages, choose_template
+from needle.runs.prepare import Prepared
+from needle.runs.runner import passage_reader
+from needle.words.types import Trial
 
 GRIDS: dict[str, dict[str, object]] = {
     "single": {},

@@ -1,7 +1,7 @@
 """Prices as genai-prices has them, in needle's own records."""
 
-from needle.money import cost
-from needle.prices import find_price
+from needle.asking.money import cost
+from needle.edges.prices import find_price
 
 
 def test_a_price_says_where_it_is_from() -> None:

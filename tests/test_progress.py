@@ -6,10 +6,10 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from needle.config import read_recipe
-from needle.prepare import Prepared, prepare
-from needle.progress import LiveWatch, PlainWatch, Tally, mix_colour
-from needle.types import Asked, Failure, Reply, Score, Trial
+from needle.edges.config import read_recipe
+from needle.runs.prepare import Prepared, prepare
+from needle.runs.progress import LiveWatch, PlainWatch, Tally, mix_colour
+from needle.words.types import Asked, Failure, Reply, Score, Trial
 
 GRID = {"lengths": "1k,2k", "depths": "0,50,100"}
 SAID = {"model": "sim/reader", "grid": GRID, "controls": "none"}
@@ -45,7 +45,7 @@ def test_the_tally_counts_what_came(prepared: Prepared) -> None:
 def test_the_time_left_goes_by_tokens(prepared: Prepared, monkeypatch: pytest.MonkeyPatch) -> None:
     """After a tenth of the tokens nine times as long is left, whatever the share of trials."""
     clock = [0.0]
-    monkeypatch.setattr("needle.progress.time.monotonic", lambda: clock[0])
+    monkeypatch.setattr("needle.runs.progress.time.monotonic", lambda: clock[0])
     small, large = (replace(prepared.plan.trials[0], prompt_tokens=n) for n in (1_000, 9_000))
     tally = Tally(prepared.run)
     tally.begin([small, large], [])

@@ -12,15 +12,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from needle.config import load_template
-from needle.counting import Counting
-from needle.grid import GridWish
-from needle.materials import Material, Settings
-from needle.passages import read_passage
-from needle.plan import make_plan
-from needle.prompts import build_messages, split_template
-from needle.tokens import HANZI
-from needle.types import LANGUAGES, Haystack, Language, Model, Needle, Template
+from needle.contexts.counting import Counting
+from needle.contexts.grid import GridWish
+from needle.contexts.materials import Material, Settings
+from needle.contexts.passages import read_passage
+from needle.contexts.plan import make_plan
+from needle.contexts.prompts import build_messages, split_template
+from needle.edges.config import load_template
+from needle.edges.tokens import HANZI
+from needle.words.types import LANGUAGES, Haystack, Language, Model, Needle, Template
 
 SIGNS = Counting("signs", len)
 TEMPLATE = Template(
@@ -108,10 +108,10 @@ if sys.argv[2] == "backwards":
     os.listdir = lambda path=".": sorted(listdir(path), reverse=True)
 import hashlib, json
 from pathlib import Path
-from needle.config import read_recipe
-from needle.passages import read_passage
-from needle.prepare import prepare
-from needle.prompts import build_messages
+from needle.edges.config import read_recipe
+from needle.contexts.passages import read_passage
+from needle.runs.prepare import prepare
+from needle.contexts.prompts import build_messages
 grid = {"lengths": "1k,9k", "depths": "0,50,99"}
 said = {"controls": "none", "replicates": 3, "haystack": sys.argv[1], "grid": grid}
 ready = prepare(read_recipe(None, said), False, "moonshot-v1-32k", sys.argv[3])

@@ -12,11 +12,12 @@ from driving import KEY, Call, list_files, only_folder
 from pages import read_data
 from serving import Answer, Body, Server, refuse, reply
 
-from needle import differences, publication, sheets, showcase
-from needle.corpus import find_haystacks
-from needle.cover import MOST_UNCHECKED
-from needle.quotes import LONGEST
-from needle.store import load_run
+from needle.commands import publication, showcase
+from needle.drawing import differences, sheets
+from needle.edges.corpus import find_haystacks
+from needle.edges.store import load_run
+from needle.telling.cover import MOST_UNCHECKED
+from needle.telling.quotes import LONGEST
 
 SAMPLE = Path(__file__).resolve().parents[1] / "runs" / "sample"
 TEXTS = (".md", ".csv", ".json", ".yaml", ".svg", ".html")

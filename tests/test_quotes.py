@@ -6,8 +6,8 @@ import time
 from hypothesis import given
 from hypothesis import strategies as st
 
-from needle.corpus import find_haystacks
-from needle.quotes import LONGEST, index_texts, leave_out
+from needle.edges.corpus import find_haystacks
+from needle.telling.quotes import LONGEST, index_texts, leave_out
 
 TEXTS = {
     language: [text for _, text in haystack.files]

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from needle.passages import find_boundaries
-from needle.reader import NOT_SAID, answer, find_language, rank, split_prompt
-from needle.types import Language
+from needle.contexts.passages import find_boundaries
+from needle.simulated.reader import NOT_SAID, answer, find_language, rank, split_prompt
+from needle.words.types import Language
 
 ROOT = Path(__file__).parents[1]
 CORPORA = ROOT.parent / "shared" / "corpora"

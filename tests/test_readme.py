@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from needle.cli import main
+from needle.commands.cli import main
 
 ROOT = Path(__file__).resolve().parents[1]
 CORPORA = ROOT.parent / "shared" / "corpora"

@@ -15,16 +15,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pages import Elements, outline, read_data
 
-from needle.cli import cli
-from needle.corpus import find_haystacks
-from needle.errors import NeedleError, StoreError, UsageError
-from needle.report import gather, make_page
-from needle.reportdata import Report, RunShown, write_report
-from needle.reporttrials import Room
-from needle.scoring import mark_exact, mark_keyword
-from needle.store import OUTCOMES, load_run, read_lines, read_scores
-from needle.types import Failure, Needle, Reply
-from needle.webpage import PAGE, SCRIPTS, STYLES, build_page, pack, read_words, write_json
+from needle.commands.cli import cli
+from needle.edges.corpus import find_haystacks
+from needle.edges.store import OUTCOMES, load_run, read_lines, read_scores
+from needle.edges.webpage import PAGE, SCRIPTS, STYLES, build_page, pack, read_words, write_json
+from needle.runs.report import gather, make_page
+from needle.scoring.scorers import mark_exact, mark_keyword
+from needle.telling.reportdata import Report, RunShown, write_report
+from needle.telling.reporttrials import Room
+from needle.words.errors import NeedleError, StoreError, UsageError
+from needle.words.types import Failure, Needle, Reply
 
 HOSTILE = (
     "</script><script>alert(1)</script>",

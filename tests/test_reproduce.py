@@ -11,14 +11,14 @@ from driving import Call, only_folder
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from needle import cli_asking
-from needle.commands import prepare_models
-from needle.gaps import describe_gap
-from needle.importing import Wish, import_results
-from needle.options import gather
-from needle.reproduce import Again, make_again, write_command
-from needle.store import load_run
-from needle.types import LANGUAGES, Run
+from needle.commands import cli_asking
+from needle.commands.options import gather
+from needle.commands.running import prepare_models
+from needle.edges.store import load_run
+from needle.runs.importing import Wish, import_results
+from needle.runs.reproduce import Again, make_again, write_command
+from needle.telling.gaps import describe_gap
+from needle.words.types import LANGUAGES, Run
 
 SAMPLE = Path(__file__).resolve().parents[1] / "runs" / "sample"
 NOT_OF_A_RUN = ("out", "budget", "rate", "again", "faults", "yes")

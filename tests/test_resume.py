@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from serving import Answer, Server, refuse, reply
 
-from needle.outcomes import is_settled, settle_states
+from needle.asking.outcomes import is_settled, settle_states
 
 TRIALS = 6
 OUTCOMES = st.lists(st.tuples(st.sampled_from("abc"), st.booleans()), max_size=12)

@@ -8,8 +8,8 @@ import pytest
 from driving import KEY, Call, only_folder, read_log
 from serving import Answer, Body, Server, name_prompt, refuse, reply, serving
 
-from needle.prompts import build_messages
-from needle.types import Message
+from needle.contexts.prompts import build_messages
+from needle.words.types import Message
 
 TRIALS = 6
 OVERFLOW = "This model's maximum context length is 8192 tokens"
@@ -292,7 +292,7 @@ def test_only_prompts_in_flight_are_in_memory(
         most.append(len(alive))
         return [*messages[:-1], {"role": "user", "content": content}]
 
-    monkeypatch.setattr("needle.runner.build_messages", watched)
+    monkeypatch.setattr("needle.runs.runner.build_messages", watched)
     depths = ",".join(str(depth) for depth in range(0, 100, 5))
     if fault is not None:
         fail_some(server, fault, 2, 5, 9)

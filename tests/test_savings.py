@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from needle.estimate import Estimate
-from needle.savings import describe_cache, describe_savings
-from needle.tariffs import CacheRules, Price
+from needle.asking.estimate import Estimate
+from needle.caching.savings import describe_cache, describe_savings
+from needle.words.tariffs import CacheRules, Price
 
 AUTOMATIC = CacheRules("automatic", minimum=1_024, step=128, lifetime_s=300)
 MARKED = CacheRules("marked", mark={"m": 1}, write_rate=1.25, lifetime_s=3_600)

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from needle.agreement import FOUND_AT
-from needle.judge import FOUND_FROM
-from needle.needlefiles import draw_needles, load_needle_source
-from needle.scoring import mark_exact, mark_keyword, recall_answers, score_outcome
-from needle.types import LANGUAGES, Failure, Language, Needle, Reply
+from needle.edges.needlefiles import draw_needles, load_needle_source
+from needle.scoring.agreement import FOUND_AT
+from needle.scoring.judge import FOUND_FROM
+from needle.scoring.scorers import mark_exact, mark_keyword, recall_answers, score_outcome
+from needle.words.types import LANGUAGES, Failure, Language, Needle, Reply
 
 PUBLISHED = Path(__file__).resolve().parents[1].parent / "shared" / "published"
 TWO = Needle("two", "en", ("f",), "q", (("sandwich", "三明治"), ("Dolores Park", "多洛雷斯公园")))

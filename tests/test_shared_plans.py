@@ -7,25 +7,25 @@ from functools import cache
 import pytest
 import tiktoken
 
-from needle.config import load_template
-from needle.corpus import find_haystacks
-from needle.errors import UsageError
-from needle.estimate import estimate
-from needle.gathering import SHARED_TASKS, count_gathered
-from needle.grid import GridWish
-from needle.materials import Material, Settings
-from needle.needlefiles import choose_sources, draw_needles, draw_together
-from needle.needles import Form
-from needle.oracle import answer, learn
-from needle.passages import read_passage
-from needle.plan import make_plan
-from needle.prompts import CHAT_OVERHEAD, build_messages, choose_template
-from needle.reader import answer as answer_by_words
-from needle.scoring import recall_answers
-from needle.sharing import find_crowded
-from needle.tasks import text_language
-from needle.tokens import HANZI, count_hanzi, load_counting
-from needle.types import LANGUAGES, Haystack, Language, Message, Model, Plan, Trial, Unit
+from needle.asking.estimate import estimate
+from needle.contexts.gathering import SHARED_TASKS, count_gathered
+from needle.contexts.grid import GridWish
+from needle.contexts.materials import Material, Settings
+from needle.contexts.needles import Form
+from needle.contexts.passages import read_passage
+from needle.contexts.plan import make_plan
+from needle.contexts.prompts import CHAT_OVERHEAD, build_messages, choose_template
+from needle.contexts.sharing import find_crowded
+from needle.contexts.tasks import text_language
+from needle.edges.config import load_template
+from needle.edges.corpus import find_haystacks
+from needle.edges.needlefiles import choose_sources, draw_needles, draw_together
+from needle.edges.tokens import HANZI, count_hanzi, load_counting
+from needle.scoring.scorers import recall_answers
+from needle.simulated.oracle import answer, learn
+from needle.simulated.reader import answer as answer_by_words
+from needle.words.errors import UsageError
+from needle.words.types import LANGUAGES, Haystack, Language, Message, Model, Plan, Trial, Unit
 
 MODEL = Model("m", "vendor", "http://127.0.0.1:1/v1", None)
 SOURCES = choose_sources(SHARED_TASKS, None)

@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from test_context import HOSTILE, hostile
 from texts import COUNTINGS, MIXED, counting_of, measure
 
-from needle.context import SHORTFALL, Frame
-from needle.counting import Counting, Measured
-from needle.passages import find_boundaries
-from needle.sharing import fit_together
-from needle.tokens import load_counting
+from needle.contexts.context import SHORTFALL, Frame
+from needle.contexts.counting import Counting, Measured
+from needle.contexts.passages import find_boundaries
+from needle.contexts.sharing import fit_together
+from needle.edges.tokens import load_counting
 
 FACTS = ("The blue teapot stands here.", "蓝茶壶在这里。", "<|endoftext|> 7!", "A", "“The end.”")
 AFTERS = ("\n\nWhat?", "什么？", "'s it", "", "\n\nWhat is it that stands by the blue teapot here?")

@@ -10,15 +10,15 @@ from matplotlib.collections import QuadMesh
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from needle import fonts
-from needle.canvas import FORMATS
-from needle.claims import Estimate, WeakRegion
-from needle.errors import UsageError
-from needle.figures import Cell, Panel, Placeholder
-from needle.grid import GridWish, make_grid
-from needle.sheet_labels import list_results, list_setup, make_sheet
-from needle.sheets import build_sheet, draw_sheet
-from needle.types import Grid, Language, Verdict
+from needle.contexts.grid import GridWish, make_grid
+from needle.drawing import fonts
+from needle.drawing.canvas import FORMATS
+from needle.drawing.sheets import build_sheet, draw_sheet
+from needle.telling.sheet_labels import list_results, list_setup, make_sheet
+from needle.words.claims import Estimate, WeakRegion
+from needle.words.errors import UsageError
+from needle.words.figures import Cell, Panel, Placeholder
+from needle.words.types import Grid, Language, Verdict
 
 WEAK = WeakRegion((2000, 4000), (50.0, 50.0), 0.25, 0.95, 0.0004)
 RECALL = Estimate(0.456, 0.31, 0.62, 11, 3, "population")

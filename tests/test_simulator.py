@@ -13,12 +13,12 @@ from typing import Any
 import httpx2
 import pytest
 
-from needle.errors import UsageError
-from needle.faults import Faults, parse_faults
-from needle.replies import MODELS
-from needle.simulator import create_app, running, serve
-from needle.surfaces import draw, recall
-from needle.tokens import load_counting
+from needle.edges.tokens import load_counting
+from needle.runs.replies import MODELS
+from needle.runs.simulator import create_app, running, serve
+from needle.simulated.faults import Faults, parse_faults
+from needle.simulated.surfaces import draw, recall
+from needle.words.errors import UsageError
 
 FACT = "The harbour clock of Velmora strikes the hour on a pewter teapot."
 QUESTION = "What does the harbour clock of Velmora strike to mark the hour?"
@@ -28,8 +28,8 @@ FILLER = "It rained on the old road all day, and nobody came by. "
 # What `needle simulate` does, for the tests of the process itself.
 PROGRAM = """
 import sys
-from needle.faults import parse_faults
-from needle.simulator import serve
+from needle.simulated.faults import parse_faults
+from needle.runs.simulator import serve
 said = dict(option.removeprefix("--").partition("=")[::2] for option in sys.argv[1:])
 window = int(said["window"]) if "window" in said else None
 faults = parse_faults(said.get("faults", ""))

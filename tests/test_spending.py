@@ -106,9 +106,9 @@ def test_limits_pace_a_run(server: Server, call: Call, monkeypatch: pytest.Monke
 
     server.script = bill
     server.watch = lambda: sent.append(clock[0])
-    monkeypatch.setattr("needle.gate.time.time", lambda: clock[0])
-    monkeypatch.setattr("needle.gate.Gate.__init__.__defaults__", (lambda: clock[0],))
-    monkeypatch.setattr("needle.stopping.Stop.sleep", sleep)
+    monkeypatch.setattr("needle.runs.gate.time.time", lambda: clock[0])
+    monkeypatch.setattr("needle.runs.gate.Gate.__init__.__defaults__", (lambda: clock[0],))
+    monkeypatch.setattr("needle.runs.stopping.Stop.sleep", sleep)
     assert call(*said(server, "--yes", "--rpm", "2", "--concurrency", "1")).status == 0
     assert [round(at - sent[0]) for at in sent] == [0, 0, 61, 61, 122, 122]
 

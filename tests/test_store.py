@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from needle.errors import StoreError
-from needle.outcomes import settle_states
-from needle.store import Log, find_run, name_run, own_run, read_lines, write_whole
+from needle.asking.outcomes import settle_states
+from needle.edges.store import Log, find_run, name_run, own_run, read_lines, write_whole
+from needle.words.errors import StoreError
 
 LINES = [{"trial": "a", "response": "一支珐琅长笛"}, {"trial": "b", "response": "x\ny"}]
 
@@ -68,7 +68,7 @@ def test_kill_in_the_middle_leaves_whole_lines(tmp_path: Path) -> None:
     """A process killed with SIGKILL while it writes loses no line that it told of."""
     path = tmp_path / "o.jsonl"
     writer = (
-        "import sys; from pathlib import Path; from needle.store import Log\n"
+        "import sys; from pathlib import Path; from needle.edges.store import Log\n"
         "log = Log(Path(sys.argv[1]))\n"
         "for n in range(100000):\n"
         "    log.append({'trial': n, 'response': 'x' * 5000})\n"
@@ -122,7 +122,7 @@ def test_a_damaged_middle_line_is_named(tmp_path: Path) -> None:
 def test_one_process_owns_a_run_folder(tmp_path: Path) -> None:
     """While one process holds a run folder, another is refused in one line that names it."""
     holder = (
-        "import sys; from pathlib import Path; from needle.store import own_run\n"
+        "import sys; from pathlib import Path; from needle.edges.store import own_run\n"
         "with own_run(Path(sys.argv[1])):\n    print('held', flush=True); sys.stdin.read()\n"
     )
     process = subprocess.Popen(

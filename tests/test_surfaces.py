@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from needle.surfaces import SURFACES, draw, recall, take
+from needle.simulated.surfaces import SURFACES, draw, recall, take
 
 WINDOW = 2_097_152
 TOKENS = st.integers(0, WINDOW)

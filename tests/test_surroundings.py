@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from needle.commands import prepare_models
-from needle.passages import find_boundaries, read_passage
-from needle.prepare import Prepared
-from needle.prompts import build_messages, choose_template
-from needle.store import create_whole, load_run
-from needle.surroundings import SIDE, Surrounding, find_surroundings
-from needle.tasks import TASKS, text_language
-from needle.types import Trial
+from needle.commands.running import prepare_models
+from needle.contexts.passages import find_boundaries, read_passage
+from needle.contexts.prompts import build_messages, choose_template
+from needle.contexts.tasks import TASKS, text_language
+from needle.edges.store import create_whole, load_run
+from needle.runs.prepare import Prepared
+from needle.runs.surroundings import SIDE, Surrounding, find_surroundings
+from needle.words.types import Trial
 
 SAMPLE = Path(__file__).resolve().parents[1] / "runs" / "sample"
 

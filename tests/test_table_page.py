@@ -11,14 +11,14 @@ import pytest
 from driving import Call
 
 import needle
-from needle import commands, showcase
-from needle.columns import COLUMNS, RUN_COLUMN
-from needle.importing import Wish, import_results
-from needle.outcomes import write_line
-from needle.prepare import prepare_again
-from needle.store import Log, load_run
-from needle.tables import join_tables, make_table, write_csv, write_parquet, write_table
-from needle.types import Asked, Reply
+from needle.asking.outcomes import write_line
+from needle.commands import running, showcase
+from needle.edges.store import Log, load_run
+from needle.edges.tables import join_tables, make_table, write_csv, write_parquet, write_table
+from needle.runs.importing import Wish, import_results
+from needle.runs.prepare import prepare_again
+from needle.telling.columns import COLUMNS, RUN_COLUMN
+from needle.words.types import Asked, Reply
 
 ROOT = Path(__file__).resolve().parents[1]
 SAMPLE = ROOT / "runs" / "sample"
@@ -107,7 +107,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Path
     """Make one run of each kind that there is."""
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(tmp_path_factory.mktemp("kinds"))
-        patch.setattr(commands, "draw_run", lambda *_: ([], []))
+        patch.setattr(running, "draw_run", lambda *_: ([], []))
         yield {kind: make().resolve() for kind, make in MAKERS.items()}
 
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from needle.columns import COLUMNS
-from needle.errors import UsageError
-from needle.store import Log
-from needle.tables import make_table, write_table
+from needle.edges.store import Log
+from needle.edges.tables import make_table, write_table
+from needle.telling.columns import COLUMNS
+from needle.words.errors import UsageError
 
 SAMPLE = Path(__file__).resolve().parents[1] / "runs" / "sample"
 ODD = '他说："有，一支\n珐琅长笛"\r\n\t=1+1'

@@ -8,12 +8,12 @@ import yaml
 from driving import Call, only_folder, read_log
 from serving import Server
 
-from needle import showing
-from needle.drawing import draw_run
-from needle.errors import UsageError
-from needle.needlefiles import choose_sources, load_needle_source
-from needle.reader import NOT_SAID
-from needle.tasks import FAMILIES, TASKS
+from needle.commands import showing
+from needle.contexts.tasks import FAMILIES, TASKS
+from needle.edges.needlefiles import choose_sources, load_needle_source
+from needle.runs.drawing import draw_run
+from needle.simulated.reader import NOT_SAID
+from needle.words.errors import UsageError
 
 SMALL = ("--controls", "none", "--lengths", "1k", "--depths", "0,60", "--out", "runs", "--yes")
 

@@ -4,11 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from needle.needlefiles import load_needle_source
-from needle.needles import NeedleSource, Wording, count_draws, draw_needle
-from needle.soundness import find_faults
-from needle.terms import FUNCTION_HAN, HAN_RUN, STOP_HAN, STOP_WORDS, WORD, share_terms
-from needle.types import LANGUAGES, Language
+from needle.contexts.needles import NeedleSource, Wording, count_draws, draw_needle
+from needle.contexts.soundness import find_faults
+from needle.contexts.terms import FUNCTION_HAN, HAN_RUN, STOP_HAN, STOP_WORDS, WORD, share_terms
+from needle.edges.needlefiles import load_needle_source
+from needle.words.types import LANGUAGES, Language
 
 
 @pytest.mark.parametrize(

@@ -12,12 +12,12 @@ import tiktoken
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from needle.context import SHORTFALL, Frame, fit, share_cut
-from needle.counting import Measured, Slice
-from needle.errors import UsageError
-from needle.files import shipped
-from needle.passages import find_boundaries
-from needle.tokens import ENCODINGS, HANZI, count_hanzi, load_counting
+from needle.contexts.context import SHORTFALL, Frame, fit, share_cut
+from needle.contexts.counting import Measured, Slice
+from needle.contexts.passages import find_boundaries
+from needle.edges.files import shipped
+from needle.edges.tokens import ENCODINGS, HANZI, count_hanzi, load_counting
+from needle.words.errors import UsageError
 
 tokenizers: Any = pytest.importorskip("tokenizers")
 PRE = tokenizers.pre_tokenizers

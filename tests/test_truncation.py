@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from needle.truncation import PromptCounts, count_whole, remember_lines
-from needle.types import LANGUAGES, Language, Reply
+from needle.contexts.truncation import PromptCounts, count_whole, remember_lines
+from needle.words.types import LANGUAGES, Language, Reply
 
 RATIOS = st.floats(0.3, 4)
 NOISE = st.floats(-0.05, 0.05)

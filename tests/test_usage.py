@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from needle.completions import join_chunks, read_completion, read_reply
+from needle.asking.completions import join_chunks, read_completion, read_reply
 
 CHOICE = {"message": {"content": "x"}, "finish_reason": "stop"}
 SAID: dict[str, tuple[dict[str, Any], tuple[int | None, int | None, int | None]]] = {

@@ -11,10 +11,10 @@ import yaml
 from driving import Call, Called, only_folder, read_log
 from serving import Answer, Body, Server, refuse, reply
 
-from needle.drawing import collect_heatmaps
-from needle.labels import make_labels
-from needle.tables import make_table
-from needle.tokens import load_counting
+from needle.edges.tables import make_table
+from needle.edges.tokens import load_counting
+from needle.runs.drawing import collect_heatmaps
+from needle.telling.labels import make_labels
 
 Count = Callable[[str], int]
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from driving import Call
 
-from needle.models import Vendor, find_model, load_vendors
+from needle.edges.models import Vendor, find_model, load_vendors
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 PAGES = ("vendors.md", "vendors.zh.md")

@@ -11,9 +11,9 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from needle.scoring import recall_answers
-from needle.types import Needle
-from needle.verdicts import KINDS, classify_reply
+from needle.scoring.scorers import recall_answers
+from needle.scoring.verdicts import KINDS, classify_reply
+from needle.words.types import Needle
 
 ROOT = Path(__file__).resolve().parents[1]
 DATA = yaml.safe_load((ROOT / "tests" / "data" / "answers.yaml").read_text(encoding="utf-8"))

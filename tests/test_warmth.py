@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from needle.chains import Step
-from needle.tariffs import CacheRules
-from needle.types import Needle, Trial
-from needle.warmth import Warmth
+from needle.caching.chains import Step
+from needle.caching.warmth import Warmth
+from needle.words.tariffs import CacheRules
+from needle.words.types import Needle, Trial
 
 FIVE_MINUTES = CacheRules("automatic", lifetime_s=300)
 FOR_EVER = CacheRules("automatic")

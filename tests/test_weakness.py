@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from needle.figures import Cell, Heatmap
-from needle.types import Grid
-from needle.weakness import find_weak_region
+from needle.statistics.weakness import find_weak_region
+from needle.words.figures import Cell, Heatmap
+from needle.words.types import Grid
 
 PUBLISHED = Path(__file__).resolve().parents[2] / "shared" / "published"
 

@@ -2,10 +2,10 @@
 
 from hypothesis import strategies as st
 
-from needle.counting import Counting, Measured
-from needle.passages import read_passage
-from needle.tokens import HANZI, load_counting
-from needle.types import Haystack
+from needle.contexts.counting import Counting, Measured
+from needle.contexts.passages import read_passage
+from needle.edges.tokens import HANZI, load_counting
+from needle.words.types import Haystack
 
 FRAGMENTS = (
     *("The cat sat on the mat. ", "He said “No.” Then he left. ", "No! Yes! ", "it's ", "DON'T "),

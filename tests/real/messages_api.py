@@ -2,7 +2,7 @@
 
 It takes what that API takes and refuses what it refuses (docs.claude.com, "Messages" and
 "Errors", November 2026): the version header, the key's header, ``max_tokens``, text contents.
-It reads the prompt for real (needle.reader) and counts it in o200k_base.
+It reads the prompt for real (needle.simulated.reader) and counts it in o200k_base.
 """
 
 import json
@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, ClassVar
 
-from needle.reader import answer
-from needle.tokens import load_counting
+from needle.edges.tokens import load_counting
+from needle.simulated.reader import answer
 
 Body = dict[str, Any]
 BEGUN = 200

@@ -14,9 +14,9 @@ import pytest
 from driving import Call, Start, finish, only_folder, read_log
 from real.parts import RUN_S, Llama
 
-from needle.endpoint import ask, open_client, request_body
-from needle.models import find_model
-from needle.types import Asked, Failure, Reply
+from needle.edges.endpoint import ask, open_client, request_body
+from needle.edges.models import find_model
+from needle.words.types import Asked, Failure, Reply
 
 MODEL = "needle-random"
 MARKS = 5  # tokens that its chat format adds to two messages: two each, and the reply's mark

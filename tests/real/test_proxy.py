@@ -11,9 +11,9 @@ from driving import Start, finish, only_folder, read_log
 from real.messages_api import BEGUN, Body, Fault, MessagesApi, count_usage, read_contents
 from real.parts import ANTHROPIC_KEY, RUN_S, Proxy
 
-from needle.endpoint import Heard, ask, ask_once, open_client, request_body
-from needle.models import find_model
-from needle.types import Asked, Failure, Message, Reply
+from needle.edges.endpoint import Heard, ask, ask_once, open_client, request_body
+from needle.edges.models import find_model
+from needle.words.types import Asked, Failure, Message, Reply
 
 MESSAGES: list[Message] = [
     {"role": "system", "content": "Answer from the document. 只依据文档作答。"},

@@ -10,8 +10,8 @@ from folders import Made, make_folder
 from playwright.sync_api import expect
 from real.browser import Browser, Opened
 
-from needle.report import gather, make_page
-from needle.types import Language
+from needle.runs.report import gather, make_page
+from needle.words.types import Language
 
 TWO_SECONDS = 2_000
 PHONE = {"viewport": {"width": 390, "height": 844}}

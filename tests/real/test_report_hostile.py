@@ -6,7 +6,7 @@ import pytest
 from folders import Made, make_folder
 from real.browser import Browser, Opened
 
-from needle.report import gather, make_page
+from needle.runs.report import gather, make_page
 
 RUN = "window.reached = true; alert(1)"
 ATTACKS = (

@@ -1,0 +1,1 @@
+"""Building contexts: from a haystack and a needle to trials with exact counts. Pure."""

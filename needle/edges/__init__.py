@@ -1,0 +1,1 @@
+"""Disk, network, clock and environment: each has one owner."""

@@ -1,0 +1,1 @@
+"""All together: runs prepared, carried out, judged, compared and reported."""

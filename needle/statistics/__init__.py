@@ -1,0 +1,1 @@
+"""From verdicts to claims: intervals, effective lengths, comparisons. Pure."""

@@ -1,0 +1,152 @@
+"""The effective context length: how far a model holds its recall, with an interval. Pure.
+
+Two definitions are in use. RULER (Hsieh et al. 2024): the largest length whose mean score still
+reaches a fixed threshold, 85.6%. NoLiMa (Modarressi et al. 2025): the largest at which the model
+keeps at least 85% of its own score at short lengths. Both are read off one curve: recall by
+length, made monotone (isotonic regression, in length only: a dip at some depth is a finding,
+not noise), and straight between tested lengths over their logarithm. A fit of this kind has no
+slope to diverge, so lengths that are found or lost whole are as good as any others.
+
+The interval's ends are where the curves through the lower and the upper ends of recall by
+length cross the threshold; each length borrows strength from its neighbours, since recall is taken
+not to rise with length.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from needle.statistics.intervals import (
+    LEVEL,
+    SHRINKAGE,
+    Scores,
+    estimate,
+    mean_variance,
+    near_cells,
+    quantile,
+)
+from needle.words.claims import Definition, EffectiveLength, Scope, State
+
+ABSOLUTE = 0.856
+"""RULER's threshold: the score of Llama-2-7B at 4k."""
+
+KEPT = 0.85
+"""NoLiMa's share of the score at short lengths."""
+
+Bound = tuple[float, float, float]
+"""A value, and the ends of its interval."""
+
+
+def reach_absolute(lengths: Sequence[float], scores: Scores) -> EffectiveLength:
+    """Return the effective length by the fixed threshold.
+
+    ``scores`` are of the shape (replicates, lengths, depths), lengths in ascending order.
+    """
+
+    def bound(part: Scores) -> Bound:
+        one = estimate(part)
+        return one.value or 0.0, one.low or 0.0, one.high or 0.0
+
+    return _reach("absolute", lengths, scores, bound, ABSOLUTE, ABSOLUTE)
+
+
+def reach_relative(lengths: Sequence[float], scores: Scores, base: Scores) -> EffectiveLength:
+    """Return the effective length by a share of the score at short lengths.
+
+    Each replicate is held against its own base, so that a needle that is hard everywhere
+    shortens nothing. ``base`` is of the shape of ``scores``, with lengths and depths of its own.
+    """
+    if np.isnan(base).all():
+        return _reach("relative", (), scores[:, :0, :], estimate_nothing, 0.0, None)
+    threshold = KEPT * float(np.nanmean(base))
+    return _reach("relative", lengths, scores, lambda part: _margin(part, base), 0.0, threshold)
+
+
+def estimate_nothing(_part: Scores) -> Bound:
+    """Stand in for a bound where there is nothing to be bounded."""
+    return 0.0, 0.0, 0.0
+
+
+def _mean_by_replicate(base: Scores) -> Scores:
+    """Return each replicate's base score, the mean of all where it has none."""
+    there = ~np.isnan(base)
+    sizes = there.sum(axis=(1, 2), keepdims=True)
+    means = np.nansum(base, axis=(1, 2), keepdims=True) / np.maximum(sizes, 1)
+    return np.where(sizes > 0, means, np.nanmean(base))
+
+
+def _margin(scores: Scores, base: Scores) -> Bound:
+    """Return how far recall at some lengths is over its share of the base, with the ends."""
+    margin = scores - KEPT * _mean_by_replicate(base)
+    value = float(np.nanmean(margin))
+    cells, short = near_cells(scores), float(np.nanmean(near_cells(base)))
+    if len(scores) == 1:
+        number = int((~np.isnan(scores)).sum())
+        variance = float(np.nanmean(cells)) / number
+        variance += KEPT**2 * short / int((~np.isnan(base)).sum())
+    else:
+        variance = mean_variance(margin, cells + KEPT**2 * short, SHRINKAGE)
+    half = quantile(1 - LEVEL / 2) * math.sqrt(variance)
+    return value, value - half, value + half
+
+
+def _reach(
+    definition: Definition,
+    lengths: Sequence[float],
+    scores: Scores,
+    bound: Callable[[Scores], Bound],
+    level: float,
+    threshold: float | None,
+) -> EffectiveLength:
+    there = np.asarray(~np.isnan(scores).all(axis=(0, 2)))
+    at = [float(length) for length, known in zip(lengths, there, strict=True) if known]
+    scope: Scope = "population" if len(scores) > 1 else "draw"
+    if not at:
+        return EffectiveLength(definition, threshold, None, None, None, None, scope)
+    scores = scores[:, there, :]
+    weights = [int(number) for number in (~np.isnan(scores)).sum(axis=(0, 2))]
+    (length, state), (low, low_state), (high, high_state) = (
+        cross(at, fall(values, weights), level) for values in _borrow(scores, bound)
+    )
+    # Where recall rises with length after all, bounds may pass each other: the length stays inside.
+    start = None if "below" in (low_state, state) else min(low or at[0], length or at[0])
+    end = None if "beyond" in (high_state, state) else max(high or at[0], length or at[0])
+    return EffectiveLength(definition, threshold, length, state, start, end, scope)
+
+
+def _borrow(scores: Scores, bound: Callable[[Scores], Bound]) -> tuple[list[float], ...]:
+    """Return the values at each length, and the ends of their intervals.
+
+    Recall does not rise with length, so at each length it is at least the mean over it and any
+    that follow, and at most the mean over it and any before: the best of these bounds is taken.
+    """
+    count = scores.shape[1]
+    found = {(i, j): bound(scores[:, i : j + 1, :]) for i in range(count) for j in range(i, count)}
+    values = [found[i, i][0] for i in range(count)]
+    lows = [max(found[i, j][1] for j in range(i, count)) for i in range(count)]
+    highs = [min(found[i, j][2] for i in range(j + 1)) for j in range(count)]
+    return values, lows, highs
+
+
+def fall(values: Sequence[float], weights: Sequence[float]) -> list[float]:
+    """Return the nearest curve that never rises with length (isotonic regression)."""
+    from sklearn.isotonic import isotonic_regression
+
+    fitted = isotonic_regression(values, sample_weight=weights, increasing=False)
+    return [float(value) for value in fitted]
+
+
+def cross(at: Sequence[float], curve: Sequence[float], level: float) -> tuple[float | None, State]:
+    """Return where a falling curve goes under a level, and whether that is among the lengths.
+
+    It is the longest length where the curve never does, None where it does from the start.
+    """
+    if curve[0] < level:
+        return None, "below"
+    for i in range(1, len(at)):
+        if curve[i] < level:
+            share = (curve[i - 1] - level) / (curve[i - 1] - curve[i])
+            start, end = math.log(at[i - 1]), math.log(at[i])
+            return math.exp(start + share * (end - start)), "within"
+    return at[-1], "beyond"

@@ -1,0 +1,1 @@
+"""What figures, pages and tables say, in English and Chinese. Pure."""
