@@ -12,13 +12,13 @@ from typing import Any
 
 import pytest
 from driving import KEY, only_folder, read_log
-from needle.runs.evidence import read_statistics
 from serving import Server, refuse, reply
 
 import needle
 from needle.commands import cli_asking
 from needle.commands.api import Options
 from needle.drawing.fonts import find_chinese_family
+from needle.runs.evidence import read_statistics
 from needle.statistics.estimates import STATISTICS, TESTS
 from needle.words.claims import Statistics
 
