@@ -258,9 +258,7 @@ def print_table(*rows: Sequence[str]) -> None:
 
 def print_uniform() -> None:
     """Print the bills of the uniform ways."""
-    rows: list[Sequence[str]] = [
-        ("prices of", "model", "row by row", "classic", "batch", "shared")
-    ]
+    rows: list[Sequence[str]] = [("prices of", "model", "row by row", "classic", "batch", "shared")]
     for kind, model in MODELS.items():
         ways = {way.name: way.money or 0.0 for way in list_uniform(kind)}
         usual, currency = ways["row by row"], find_prices(kind).price.currency
