@@ -83,9 +83,7 @@ def test_every_cache_that_is_played_is_named(page: str) -> None:
 
 @pytest.mark.parametrize("page", PAGES)
 def test_needles_order_is_told_to_be_better(page: str) -> None:
-    """In every measured row needle's order reads less in full than the usual one, and more than
-    the least that the rules allow by 2% at most.
-    """
+    """In every row needle's order reads less in full than rows do, and within 2% of the least."""
     for row in read_tables(page)[2]:
         shares = [float(share) for share in re.findall(r"\+([\d.]+)%", " ".join(row))]
         for least, usual, ours in (shares[:3], shares[3:]):
