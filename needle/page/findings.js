@@ -47,6 +47,11 @@ function verdictOf(map, verdict) {
   return verdict === "not_run" && runOf(map).imported ? say("no_result") : verdictName(verdict);
 }
 
+function squareVerdict(map, verdict) {
+  // A square that an adaptive run has left says what the figure says of it.
+  return (verdict === "not_run" && map.words[view.language].marks.not_run) || verdictOf(map, verdict);
+}
+
 function spentText(map) {
   const { spent } = map;
   const amounts = Object.entries(spent.money).map(([currency, amount]) => money(amount, currency));
