@@ -16,6 +16,7 @@ from collections.abc import Callable, Container, Iterable, Sequence
 from functools import cache
 from math import gcd, log2, sqrt
 
+from needle.contexts.grid import GOLDEN
 from needle.words.claims import EffectiveLength, WeakRegion
 from needle.words.types import Grid, Language, Run, SamePlace, Trial
 
@@ -31,7 +32,6 @@ ENOUGH = 0.5
 EDGE_EVERY = 8
 """Every so many layers one is at an edge of the weak region, where there is one."""
 
-_GOLDEN = 0.6180339887498949
 _FAR = 1_000_000  # whole numbers, so that every machine finds the same order
 _AT_ENDS = 3  # lengths at either end of the interval: its bounds draw on neighbours
 
@@ -60,7 +60,7 @@ def order_depths(replicate: int, length: int, replicates: int, depths: int) -> t
 @cache
 def _spread(depths: int) -> tuple[int, ...]:
     """Return the numbers of the depths in the order of the multiples of the golden section."""
-    places = [(number * _GOLDEN) % 1 for number in range(depths)]
+    places = [(number * GOLDEN) % 1 for number in range(depths)]
     return tuple(sorted(places).index(place) for place in places)
 
 
@@ -91,7 +91,7 @@ def _begin_layers(left_over: int, depths: int) -> tuple[int, ...]:
 
 
 def _find_stride(depths: int) -> int:
-    least = max(round(depths * (1 - _GOLDEN)), 1)
+    least = max(round(depths * (1 - GOLDEN)), 1)
     return next(s for s in range(least, depths + 1) if gcd(s, depths) == 1)
 
 
