@@ -60,7 +60,9 @@ def read_passage(haystack: Haystack, offset: int, characters: int) -> str:
     return FILE_GAP.join(read)
 
 
-_SENTENCE_END = re.compile(r"[.!?]+[\"')\]”’]*(?=\s)|[。！？…]+[”’」』）》〉】\"']*")
+_SENTENCE_END = re.compile(  # begins with a class of its own, which re looks for fast
+    r"[.!?。！？…](?:(?<=[.!?])[.!?]*[\"')\]”’]*(?=\s)|(?<=[。！？…])[。！？…]*[”’」』）》〉】\"']*)"
+)
 _GOES_ON = "，、；：,;:.!?。！？…—）》〉)]"
 _NO_END_AFTER = re.compile(
     r"(?:\b(?:Mr|Mrs|Ms|Dr|Prof|St|Mt|vs|etc|cf|e\.g|i\.e|al|No|Fig|Jr|Sr|[A-Z])\.)$"
