@@ -43,9 +43,8 @@ _ENGLISH_NUMBER = re.compile(
     rf"(?![^\W{_HAN_ONE}])"
 )
 _NO_LETTER = re.compile(r"[^\w ]|_")  # neither a letter nor a digit: the others stay as they are
-# A letter or digit of no Chinese text; as one class, [^\W_\u3400-\u9fff] takes long to compile.
-_NO_LATIN_BEFORE = r"(?:(?<![^\W_])|(?<=[\u3400-\u9fff]))"
-_NO_LATIN_AFTER = r"(?:(?![^\W_])|(?=[\u3400-\u9fff]))"
+_NO_LATIN_BEFORE = r"(?<![^\W_\u3400-\u9fff])"
+_NO_LATIN_AFTER = r"(?:e?s)?(?![^\W_\u3400-\u9fff])"
 _HAN_GAP = re.compile(rf"(?<=[{_HAN_ONE}]) +| +(?=[{_HAN_ONE}])")
 
 
@@ -182,27 +181,30 @@ def holds(folded: str, answer: str) -> bool:
     A Latin word or a number is not found inside a longer one (3 in 13, cat in scatter);
     a plural s may follow. Chinese is found anywhere, but not in the middle of a number.
     """
-    wording = _find_wording(answer)
-    return wording is not None and wording.search(folded) is not None
+    wanted, before, after = _find_wording(answer)
+    place = folded.find(wanted) if wanted else -1
+    while place >= 0:
+        if before.match(folded, place) and after.match(folded, place + len(wanted)):
+            return True
+        place = folded.find(wanted, place + 1)
+    return False
 
 
 @functools.lru_cache(maxsize=1024)
-def _find_wording(answer: str) -> re.Pattern[str] | None:
-    """Return what finds an answer in a folded text; None where nothing of it is left, folded."""
+def _find_wording(answer: str) -> tuple[str, re.Pattern[str], re.Pattern[str]]:
+    """Return an answer folded, and what must hold before it and after it in a text."""
     wanted = fold(answer)
-    if not wanted:
-        return None
-    before = _NO_LATIN_BEFORE if _is_latin(wanted[0]) else ""
-    after = ""
-    if wanted[-1].isdigit():
+    latin = bool(wanted) and _is_latin(wanted[0])
+    before, after = (_NO_LATIN_BEFORE if latin else ""), ""
+    if wanted[-1:].isdigit():
         after = r"(?![\d])(?!\.\d)"
-        if before:
+        if latin:
             after += r"(?![a-z])"
-    elif _is_latin(wanted[-1]):
-        after = rf"(?:e?s)?{_NO_LATIN_AFTER}"
-    if wanted[0].isdigit():
+    elif wanted and _is_latin(wanted[-1]):
+        after = _NO_LATIN_AFTER
+    if wanted[:1].isdigit():
         before = r"(?<!\d)(?<!\d\.)(?<![a-z])"
-    return re.compile(before + re.escape(wanted) + after)
+    return wanted, re.compile(before), re.compile(after)
 
 
 def _is_latin(character: str) -> bool:
