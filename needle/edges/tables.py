@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -150,8 +151,9 @@ def keep_table(frame: "Frame", output: Path, form: str = "csv") -> None:
 
 def write_csv(frame: "Frame") -> bytes:
     """Return a table as CSV in UTF-8; what is null is empty."""
-    text: str = frame.to_csv(index=False, lineterminator="\n")
-    return text.encode()
+    written = BytesIO()
+    frame.to_csv(written, index=False, lineterminator="\n", mode="wb")
+    return written.getvalue()
 
 
 def write_parquet(frame: "Frame") -> bytes:
