@@ -64,7 +64,8 @@ OWNERS: Mapping[str, frozenset[str]] = {
     "uvicorn": frozenset({"simulator"}),
     "tiktoken": frozenset({"tokens"}),
     "tokenizers": frozenset({"tokens"}),
-    "rich": frozenset({"progress", "versus"}),  # the live heatmap, and the table of a comparison
+    # the live heatmap, and the tables of a comparison and of strategies
+    "rich": frozenset({"progress", "versus", "planning"}),
     "genai_prices": frozenset({"prices"}),
     "opencc": frozenset({"folding"}),
     "yaml": frozenset({"files"}),
@@ -74,7 +75,7 @@ OWNERS: Mapping[str, frozenset[str]] = {
         | {"closing"}
         | {"showing", "versus", "reporting", "intake", "listing", "catalogue", "checkup"}
         | {"batch_commands"}
-        | {"publishing"}
+        | {"publishing", "planning"}
     ),
     "dotenv": frozenset({"credentials"}),
 }

@@ -184,12 +184,13 @@ def _ask_leave(to_pay: list[Prepared], card: Card | None) -> None:
         raise UsageError("this sends requests that may cost money: say --yes, or give a --budget")
     for prepared in to_pay:
         click.echo(describe_plan(prepared, card), err=True)
-        _say_judging(prepared, err=True)
+        say_judging(prepared, err=True)
         _say_notes(prepared)
     click.confirm("send them?", abort=True, err=True)
 
 
-def _say_judging(prepared: Prepared, err: bool) -> None:
+def say_judging(prepared: Prepared, err: bool) -> None:
+    """Say what judging a run would take, where it asks for that."""
     line = describe_judging_ahead(prepared)
     if line is not None:
         click.echo(f"  {line}", err=err)
@@ -314,23 +315,3 @@ def reachable(model: Model, seed: int, faults: str | None) -> Iterator[str]:
         seed=seed, window=model.window, faults=faults or "", cache=model.cache.name
     ) as base_url:
         yield base_url
-
-
-def show_plans(config: Path | None, said: Mapping[str, Any], as_json: bool, out: Path) -> int:
-    """Print each model's plan; nothing is sent."""
-    import json
-
-    from needle.runs.summary import plan_record
-
-    recipe, ready = prepare_models(config, said)
-    ready = [fit_from_earlier(prepared, out) for prepared in ready]
-    if as_json:
-        records = [plan_record(prepared, recipe.card) for prepared in ready]
-        click.echo(json.dumps(records, ensure_ascii=False, indent=1))
-        return DONE
-    for prepared in ready:
-        click.echo(describe_plan(prepared, recipe.card))
-        _say_judging(prepared, err=False)
-        for note in prepared.notes:
-            click.echo(f"note: {note}")
-    return DONE
