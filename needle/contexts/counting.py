@@ -66,7 +66,8 @@ class Measured:
             place = match.start()
             if place >= len(text):
                 break
-            running += self._count_piece(text[last:place])
+            stretch = text[last:place]
+            running += _count_stretch(count, stretch) if len(stretch) <= _LONG else count(stretch)
             self._places.append(place)
             self._counts.append(running)
             last = place
