@@ -23,7 +23,10 @@ def answer_plainly(length: int, depth: float, replicate: int) -> str:
 
 @dataclass(frozen=True)
 class Made:
-    """What a run folder is to hold. ``failing`` are cells whose requests failed."""
+    """What a run folder is to hold. ``failing`` are cells whose requests failed.
+
+    ``asked`` says which of the grid's trials were asked, by context length, depth and replicate.
+    """
 
     model: str = "moonshot-v1-128k"
     languages: tuple[Language, ...] = ("en", "zh")
@@ -35,6 +38,7 @@ class Made:
         "missed" if length > 8_000 and depth == 50 else "found"
     )
     failing: tuple[tuple[int, float], ...] = ()
+    asked: Callable[[int, float, int], bool] = lambda _length, _depth, _replicate: True
     message: str = "the engine is overloaded"
     explanation: str = "every accepted answer is there"
     reasoning: str | None = None
@@ -72,7 +76,8 @@ def make_folder(out: Path, made: Made) -> Path:
         for replicate in range(made.replicates):
             for length in made.lengths:
                 for depth in made.depths:
-                    _add(made, language, (replicate, length, depth), lines, scores)
+                    if made.asked(length, depth, replicate):
+                        _add(made, language, (replicate, length, depth), lines, scores)
         _add_controls(made, language, lines, scores)
     return create_whole(out, run, lines, scores)
 

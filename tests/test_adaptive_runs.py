@@ -112,6 +112,14 @@ def test_few_replicates_are_told_of(server: Server, call: Call) -> None:
     assert "certainty" not in call("plan", *said(server)[1:]).out
 
 
+def test_gaps_between_lengths_are_told_of(call: Call) -> None:
+    """Where the longer lengths double the plan says that the limit between them is not tested."""
+    plan = ("plan", "--model", "moonshot-v1-32k", "--language", "en", "--replicates", "6")
+    assert "far apart" in call(*plan, "--adaptive").out
+    assert "far apart" not in call(*plan).out
+    assert "far apart" not in call(*plan, "--adaptive", "--length-count", "9").out
+
+
 def test_a_plan_tells_the_core(server: Server, call: Call) -> None:
     """The plan gives what the core takes beside the whole, in words and as JSON."""
     assert "first the core" in call("plan", *said(server)[1:]).out

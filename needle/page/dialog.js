@@ -22,7 +22,7 @@ function openTrials(map, numbers, cell = null) {
       node("button", { type: "button", class: "close", "aria-label": say("close"), on: { click: () => dialog.close() } }, "✕"),
       node("p", { class: "badges" }, badges(run))),
     numbers.length > 1 && node("div", { class: "choices", role: "group", "aria-label": say("replicates") }, choices),
-    numbers.length ? body : node("p", {}, say("no_trial")));
+    numbers.length ? body : node("p", {}, run.adaptive ? squareVerdict(map, "not_run") : say("no_trial")));
   if (numbers.length) show(numbers[0]);
   if (!dialog.open) dialog.showModal();
   byId("dialog-title").focus();

@@ -30,7 +30,7 @@ from needle.edges.tokens import HANZI, countings_at_hand, load_counting
 from needle.runs.asked import choose_limits, choose_model, refuse_beyond_limits
 from needle.runs.judging import choose_judge
 from needle.scoring.scorers import KEYWORD
-from needle.statistics.adapting import CLAIMING_REPLICATES
+from needle.statistics.adapting import CLAIMING_REPLICATES, lie_far_apart
 from needle.words.counts import VendorCount
 from needle.words.errors import UsageError, known
 from needle.words.origins import HaystackNote
@@ -346,6 +346,11 @@ def _notes(run: Run, plan: Plan) -> tuple[str, ...]:
         notes.append(
             f"{run.replicates} replicates can't put a length above 85.6% with certainty: an "
             f"adaptive run of {CLAIMING_REPLICATES} or more can (--replicates)"
+        )
+    if run.adaptive and lie_far_apart(run.grid):
+        notes.append(
+            "between two lengths the limit is not tested, and the long ones lie far apart here: "
+            "--grid published or --length-count lets an adaptive run find it (docs/adaptive.md)"
         )
     lacking = [length for length in BASE_LENGTHS if length not in run.base_lengths]
     if lacking and set(run.tasks) & set(BASE_TASKS):

@@ -14,6 +14,7 @@ depths, however much it is. How many layers a length gets is what is chosen:
 from bisect import bisect_left
 from collections.abc import Callable, Container, Iterable, Sequence
 from functools import cache
+from itertools import pairwise
 from math import gcd, log2, sqrt
 
 from needle.contexts.grid import GOLDEN
@@ -25,6 +26,9 @@ LEAST_REPLICATES = 2
 
 CLAIMING_REPLICATES = 6
 """The fewest that can put a length above 85.6% with certainty."""
+
+FAR_APART = 1.75
+"""A length so many times the one before it leaves a wide gap in which nothing is tested."""
 
 ENOUGH = 0.5
 """Octaves of the effective length's interval at which a run without a budget ends."""
@@ -215,6 +219,12 @@ def _bracket(effective: EffectiveLength, grid: Grid) -> tuple[int, int]:
     first = max(bisect_left(lengths, low * (1 + 1e-9)) - 1, 0)
     last = min(bisect_left(lengths, high * (1 - 1e-9)), len(lengths) - 1)
     return first, max(first, last)
+
+
+def lie_far_apart(grid: Grid) -> bool:
+    """Tell whether the longer half of a grid's lengths has a wide gap, as doubling ones have."""
+    longer = grid.lengths[len(grid.lengths) // 2 :]
+    return any(after >= FAR_APART * before for before, after in pairwise(longer))
 
 
 def measure_width(effective: EffectiveLength, grid: Grid) -> float:

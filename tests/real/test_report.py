@@ -2,16 +2,19 @@
 
 import re
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from folders import Made, make_folder
+from folders import SAMPLE, Made, make_folder
 from playwright.sync_api import expect
 from real.browser import Browser, Opened
 
+from needle.edges.store import load_run
 from needle.runs.report import gather, make_page
-from needle.words.types import Language
+from needle.statistics.adapting import find_core
+from needle.words.types import Grid, Language
 
 TWO_SECONDS = 2_000
 PHONE = {"viewport": {"width": 390, "height": 844}}
@@ -98,6 +101,41 @@ def test_pointing_tells_a_cell(browser: Browser, small: Path) -> None:
         opened.says("#tip", "32,000")  # from the cache
         opened.page.mouse.move(2, 2)
         expect(opened.page.locator("#tip")).to_be_hidden()
+
+
+def choose(length: int, depth: float, replicate: int) -> bool:
+    """Say whether a trial is the core's, or at the longest length, of which all was asked."""
+    run = load_run(SAMPLE)
+    grid = Grid("default", (1_000, 8_000, 64_000), (0.0, 50.0, 100.0))
+    core = find_core(replace(run, grid=grid, replicates=2, same_place=()), "single", "en")
+    return length == 64_000 or (replicate, length, depth) in core
+
+
+@pytest.mark.parametrize(
+    ("labels", "words"), [("en", "not asked (adaptive)"), ("zh", "自适应未问")]
+)
+def test_what_an_adaptive_run_left_is_told(
+    labels: Language, words: str, browser: Browser, tmp_path: Path
+) -> None:
+    """A square that was not chosen is so called in the tip, the table and the filter."""
+    left = next(
+        (row, depth)
+        for row, depth in enumerate((0.0, 50.0, 100.0))
+        if not any(choose(1_000, depth, replicate) for replicate in range(2))
+    )
+    made = Made(replicates=2, asked=choose, more={"adaptive": True})
+    with browser.opening(write_page(tmp_path, made, labels=labels)) as opened:
+        opened.page.mouse.move(*place_of(opened, 0, left[0]))
+        opened.says("#tip", words)
+        expect(opened.page.locator("#tip")).not_to_contain_text(
+            "not run" if labels == "en" else "未运行"
+        )
+        opened.says("#filter-form", words)
+        opened.page.mouse.click(*place_of(opened, 0, left[0]))
+        opened.says("#dialog", words)
+        opened.page.keyboard.press("Escape")
+        opened.page.locator(".as-table summary").first.click()
+        opened.says("table.cells", words)
 
 
 def test_a_click_opens_the_trials(browser: Browser, small: Path) -> None:
