@@ -63,7 +63,9 @@ OWNERS: Mapping[str, frozenset[str]] = {
     "uvicorn": frozenset({"simulator"}),
     "tiktoken": frozenset({"tokens"}),
     "tokenizers": frozenset({"tokens"}),
-    "rich": frozenset({"progress", "versus"}),  # the live heatmap, and the table of a comparison
+    # the live heatmap, the lines of a sweep, and the table of a comparison
+    "rich": frozenset({"progress", "board", "versus"}),
+    "ray": frozenset({"cluster"}),
     "genai_prices": frozenset({"prices"}),
     "opencc": frozenset({"folding"}),
     "yaml": frozenset({"files"}),
@@ -71,7 +73,7 @@ OWNERS: Mapping[str, frozenset[str]] = {
     "click": frozenset(
         {"cli", "cli_asking", "cli_results", "cli_setup", "options", "running", "rescoring"}
         | {"showing", "versus", "reporting", "intake", "listing", "catalogue", "checkup"}
-        | {"batch_commands"}
+        | {"batch_commands", "sweeping"}
         | {"publishing"}
     ),
     "dotenv": frozenset({"credentials"}),
@@ -181,7 +183,17 @@ def test_the_core_touches_nothing(module: str) -> None:
 
 def test_help_loads_no_heavy_library() -> None:
     """`needle --help` loads none of the heavy libraries, so that it answers at once."""
-    heavy = ["httpx2", "matplotlib", "numpy", "opencc", "openai", "pandas", "pydantic", "rich"]
+    heavy = [
+        "httpx2",
+        "matplotlib",
+        "numpy",
+        "opencc",
+        "openai",
+        "pandas",
+        "pydantic",
+        "ray",
+        "rich",
+    ]
     heavy += ["seaborn", "starlette", "tenacity", "tiktoken", "tokenizers", "uvicorn", "yaml"]
     script = (
         "import sys; from needle.commands.cli import main; sys.argv = ['needle', '--help']\n"

@@ -15,7 +15,7 @@ from needle.edges.endpoint import Heard, ask_once, open_client
 from needle.runs.gate import Gate
 from needle.runs.prepare import Prepared
 from needle.runs.stopping import Stop
-from needle.runs.writing import body_writer, gather_texts
+from needle.runs.writing import Texts, body_writer, gather_texts
 from needle.words.errors import known
 
 
@@ -39,11 +39,11 @@ OpenSender = Callable[[Prepared, str | None], Sender]
 class SenderHere:
     """Sends from this process."""
 
-    def __init__(self, prepared: Prepared, key: str | None) -> None:
+    def __init__(self, texts: Texts, key: str | None) -> None:
         """Open the client of a run's endpoint."""
-        run = prepared.run
+        run = texts.run
         self._client = open_client(run.model, key, known(run.timeout_s))
-        self._write = body_writer(gather_texts(prepared))
+        self._write = body_writer(texts)
         self._key, self._errors = key, run.model.errors
 
     async def send(self, step: Step) -> Heard:
@@ -53,6 +53,11 @@ class SenderHere:
     async def close(self) -> None:
         """See ``Sender``."""
         await self._client.close()
+
+
+def send_here(prepared: Prepared, key: str | None) -> SenderHere:
+    """Open a run's sender in this process."""
+    return SenderHere(gather_texts(prepared), key)
 
 
 class Flights:
@@ -87,7 +92,7 @@ class Beside:
     """
 
     stop: Stop
-    open_sender: OpenSender = SenderHere
+    open_sender: OpenSender = send_here
     gate: Gate | None = None
     purse: Purse | None = None
     flights: Flights = field(default_factory=Flights)

@@ -77,6 +77,12 @@ def hold_contest(
     )
 
 
+def stand_alone(folder: Path) -> list[Standing]:
+    """Return a run's standings, one a task and language, held against no other's."""
+    loaded = load(folder)
+    return _stand(loaded, make_heatmaps(loaded))
+
+
 def _stand(loaded: Loaded, heatmaps: Sequence[Heatmap]) -> list[Standing]:
     run, standings = loaded.run, []
     for heatmap, statistics in zip(heatmaps, make_each(loaded, heatmaps), strict=True):
