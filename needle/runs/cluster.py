@@ -9,6 +9,7 @@ takes with it no more than the attempts that it had in flight, which are made ag
 import asyncio
 import importlib.util
 import os
+import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -29,6 +30,7 @@ ADDRESS = "RAY_ADDRESS"
 _LOCAL = "local"
 _LOCAL_WORKERS = 2
 _LOCAL_STORE = 256 * 1024 * 1024  # bytes of shared memory: it holds the haystacks alone
+_LOOK_S = 10.0
 _START_S = 120.0  # seconds within which a worker answers at first
 _WITHOUT_S = 120.0  # seconds for which a run waits where no worker is left
 _LATE_S = 60.0  # seconds that an answer may take longer than the endpoint's time-out
@@ -78,6 +80,7 @@ def _connect(address: str, number: int | None) -> None:
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     import ray
 
+    _look_for(address)
     own: dict[str, Any] = {}
     if address == _LOCAL:
         own = {
@@ -91,6 +94,17 @@ def _connect(address: str, number: int | None) -> None:
     except (ConnectionError, RuntimeError, ValueError, OSError) as error:
         words = " ".join(str(error).split())
         raise UsageError(f"no Ray cluster at {address!r} (--address): {words}") from error
+
+
+def _look_for(address: str) -> None:
+    """Raise UsageError where nothing listens at HOST:PORT, for which Ray would wait for minutes."""
+    host, colon, port = address.rpartition(":")
+    if not (colon and port.isdecimal()):
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), _LOOK_S).close()
+    except (OSError, OverflowError) as error:
+        raise UsageError(f"no Ray cluster at {address!r} (--address): {error}") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,7 +253,7 @@ class Crew:
         import ray
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-        there = NodeAffinitySchedulingStrategy(node.id, soft=True)
+        there = NodeAffinitySchedulingStrategy(node.id, soft=False)
         actor = ray.remote(Asker).options(
             num_cpus=0,  # it waits nearly all of the time
             max_restarts=0,
@@ -247,6 +261,12 @@ class Crew:
             scheduling_strategy=there,
         )
         return actor.remote()
+
+    def _choose_node(self, node: _Node) -> _Node:
+        """Return a machine if it is still there, else the one that has the fewest workers."""
+        there = _list_nodes() or [node]
+        busy = [worker.node for worker in self._workers]
+        return node if node in there else min(there, key=busy.count)
 
     async def _choose(self) -> _Worker:
         """Return the worker with the fewest requests; raise Stopped where none is left for long."""
@@ -303,6 +323,7 @@ class Crew:
         pause = _FIRST_PAUSE_S
         while True:
             with suppress(ray.exceptions.RayError, TimeoutError):
+                node = self._choose_node(node)
                 worker = _Worker(self._start(node), node)
                 async with asyncio.timeout(_START_S):
                     code = await worker.actor.describe.remote()
