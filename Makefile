@@ -48,6 +48,8 @@ bench: $(READY)
 	$(BIN)/python benchmarks/families.py
 	$(BIN)/python benchmarks/coverage.py
 	$(BIN)/python benchmarks/caches.py
+	$(BIN)/python benchmarks/adapting.py
+	$(BIN)/python benchmarks/strategies.py
 	$(BIN)/python benchmarks/starting.py
 	$(BIN)/python benchmarks/rivals.py
 	$(BIN)/python benchmarks/asking.py

@@ -2,7 +2,6 @@
 
 import re
 from dataclasses import fields
-from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -84,8 +83,8 @@ def test_every_cache_that_is_played_is_named(page: str) -> None:
 
 @pytest.mark.parametrize("page", PAGES)
 def test_needles_order_is_told_to_be_better(page: str) -> None:
-    """In every measured row needle's order reads less in full than the usual one."""
+    """In every row needle's order reads less in full than rows do, and within 2% of the least."""
     for row in read_tables(page)[2]:
         shares = [float(share) for share in re.findall(r"\+([\d.]+)%", " ".join(row))]
-        assert len(shares) == 4
-        assert all(after < before for before, after in list(pairwise(shares))[::2])
+        for least, usual, ours in (shares[:3], shares[3:]):
+            assert least <= ours < min(usual, least + 2)

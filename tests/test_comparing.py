@@ -1,4 +1,5 @@
 import json
+import re
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -170,6 +171,9 @@ def test_whatever_differs_is_named(what: str) -> None:
     assert find_differences([run, run]) == []
     for runs in ([run, other], [other, run]):
         assert any(what in line for line in find_differences(runs))
+        said = find_differences(runs, "zh")
+        assert len(said) == len(find_differences(runs))
+        assert all(re.search(r"[\u4e00-\u9fff]", line) for line in said)
 
 
 def test_other_depths_are_other_contexts() -> None:

@@ -63,8 +63,8 @@ OWNERS: Mapping[str, frozenset[str]] = {
     "uvicorn": frozenset({"simulator"}),
     "tiktoken": frozenset({"tokens"}),
     "tokenizers": frozenset({"tokens"}),
-    # the live heatmap, the lines of a sweep, and the table of a comparison
-    "rich": frozenset({"progress", "board", "versus"}),
+    # the live heatmap, the lines of a sweep, and the tables of a comparison and of strategies
+    "rich": frozenset({"progress", "board", "versus", "planning"}),
     "ray": frozenset({"cluster"}),
     "genai_prices": frozenset({"prices"}),
     "opencc": frozenset({"folding"}),
@@ -74,7 +74,7 @@ OWNERS: Mapping[str, frozenset[str]] = {
         {"cli", "cli_asking", "cli_results", "cli_setup", "options", "running", "rescoring"}
         | {"showing", "versus", "reporting", "intake", "listing", "catalogue", "checkup"}
         | {"batch_commands", "sweeping"}
-        | {"publishing"}
+        | {"publishing", "planning"}
     ),
     "dotenv": frozenset({"credentials"}),
 }

@@ -182,7 +182,7 @@ def test_three_large_runs_stay_small(tmp_path: Path) -> None:
     depths = [round(number * 100 / 34, 3) for number in range(35)]
     shown = gather([make_folder(tmp_path, Made(lengths=lengths, depths=depths))]).runs[0]
     runs = tuple(stand_for(shown, name) for name in "abc")
-    page = make_page(Report(runs, (), ()))
+    page = make_page(Report(runs, (), {"en": (), "zh": ()}))
     data = read_data(page)
     assert sum(len(each["trials"]["key"]) for each in data["maps"]) == 3 * (2_450 + 4)
     assert len(data["around"]) > 3 * 2_400

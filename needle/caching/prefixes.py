@@ -14,6 +14,9 @@ from needle.contexts.keys import digest
 from needle.contexts.prompts import CONTEXT, choose_template, split_template
 from needle.words.types import Language, Place, Template, Trial
 
+Turn = tuple[tuple[tuple[int, str], ...], str]
+"""The place of a trial among those of its group, in the order in which their prompts part."""
+
 
 @dataclass(frozen=True, slots=True)
 class Group:
@@ -115,10 +118,11 @@ def sort_ascending(trials: Sequence[Trial]) -> list[Trial]:
 
     Those that part from the rest first come first, the longest with its needle at the end last.
     """
-    return sorted(trials, key=_turn)
+    return sorted(trials, key=turn)
 
 
-def _turn(trial: Trial) -> tuple[tuple[tuple[int, str], ...], str]:
+def turn(trial: Trial) -> Turn:
+    """Return what trials of a group are sorted by."""
     return (*map(_at, trial.places), (trial.cut, "")), trial.key
 
 

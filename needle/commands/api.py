@@ -164,7 +164,7 @@ class Compared:
     @property
     def obstacles(self) -> tuple[str, ...]:
         """What keeps the runs from being compared in pairs; nothing where they were."""
-        return self.contest.obstacles
+        return tuple(self.contest.obstacles["en"])
 
     @cached_property
     def table(self) -> "Frame":

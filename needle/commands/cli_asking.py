@@ -28,12 +28,13 @@ def run(**options: Any) -> int:
 @click.command()
 @run_options
 @out_option
+@click.option("--strategies", is_flag=True, help="And what other ways to ask would cost.")
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def plan(**options: Any) -> int:
     """Show a run's trials, tokens, money and time; send nothing."""
-    from needle.commands.running import show_plans
+    from needle.commands.planning import show_plans
 
-    extra = {name: options.pop(name) for name in ("as_json", "out")}
+    extra = {name: options.pop(name) for name in ("as_json", "out", "strategies")}
     return show_plans(options.pop("config"), gather(options), **extra)
 
 

@@ -179,7 +179,7 @@ def _write_statistics(contest: Contest, names: Sequence[str]) -> str:
         ],
         "comparisons": [asdict(each) for each in contest.comparisons],
         "languages": [asdict(each) for each in contest.gaps],
-        "not_tested": list(contest.obstacles),
+        "not_tested": list(contest.obstacles["en"]),
     }
     return json.dumps(record, ensure_ascii=False, indent=1, allow_nan=False) + "\n"
 

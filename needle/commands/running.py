@@ -190,14 +190,15 @@ def ask_leave(to_pay: list[Prepared], card: Card | None, besides: str | None = N
         raise UsageError("this sends requests that may cost money: say --yes, or give a --budget")
     for prepared in to_pay:
         click.echo(describe_plan(prepared, card), err=True)
-        _say_judging(prepared, err=True)
+        say_judging(prepared, err=True)
         say_notes(prepared)
     if besides:
         click.echo(besides, err=True)
     click.confirm("send them?", abort=True, err=True)
 
 
-def _say_judging(prepared: Prepared, err: bool) -> None:
+def say_judging(prepared: Prepared, err: bool) -> None:
+    """Say what judging a run would take, where it asks for that."""
     line = describe_judging_ahead(prepared)
     if line is not None:
         click.echo(f"  {line}", err=err)
@@ -370,28 +371,3 @@ def say_judged(folder: Path, judged: Judged) -> int:
         click.echo(f"ask the judge again with: needle score {folder} --scorer judge", err=True)
         return SOME_FAILED
     return DONE
-
-
-def show_plans(config: Path | None, said: Mapping[str, Any], as_json: bool, out: Path) -> int:
-    """Print each model's plan; nothing is sent."""
-    import json
-
-    from needle.runs.summary import plan_record
-
-    recipe, ready = prepare_models(config, said)
-    ready = [fit_from_earlier(prepared, out) for prepared in ready]
-    if as_json:
-        records = [plan_record(prepared, recipe.card) for prepared in ready]
-        click.echo(json.dumps(records, ensure_ascii=False, indent=1))
-        return DONE
-    for prepared in ready:
-        show_plan(prepared, recipe.card)
-    return DONE
-
-
-def show_plan(prepared: Prepared, card: Card | None) -> None:
-    """Print one model's plan."""
-    click.echo(describe_plan(prepared, card))
-    _say_judging(prepared, err=False)
-    for note in prepared.notes:
-        click.echo(f"note: {note}")

@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from needle.asking.budget import Purse, parse_budget, parse_rates
+from needle.commands.planning import show_plan
 from needle.commands.running import (
     INTERRUPTED,
     ask_leave,
@@ -22,7 +23,6 @@ from needle.commands.running import (
     reachable,
     say_notes,
     settled_ending,
-    show_plan,
 )
 from needle.commands.showing import DONE
 from needle.commands.versus import print_long_table

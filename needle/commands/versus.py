@@ -18,6 +18,12 @@ from needle.words.errors import UsageError
 from needle.words.figures import Placeholder
 from needle.words.types import Language
 
+_NOT_TESTED: Mapping[Language, str] = {"en": "not tested: {why}", "zh": "未做检验：{why}"}
+_NOTHING_SCORED: Mapping[Language, str] = {
+    "en": "the runs have no scored trial in common",
+    "zh": "各次运行没有共同的、已评分的提问",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
@@ -87,9 +93,9 @@ def describe(contest: Contest, language: Language) -> list[str]:
         for each in contest.standings
     ]
     told += [conclude_comparison(each, language) for each in (*contest.comparisons, *contest.gaps)]
-    told += [f"not tested: {obstacle}" for obstacle in contest.obstacles]
-    if not contest.obstacles and len(contest.folders) > 1 and not contest.comparisons:
-        told.append("not tested: the runs have no scored trial in common")
+    told += [_NOT_TESTED[language].format(why=why) for why in contest.obstacles[language]]
+    if not contest.obstacles[language] and len(contest.folders) > 1 and not contest.comparisons:
+        told.append(_NOT_TESTED[language].format(why=_NOTHING_SCORED[language]))
     return told
 
 
@@ -126,6 +132,6 @@ def _write_json(contest: Contest) -> str:
         "standings": [asdict(each) for each in contest.standings],
         "comparisons": [asdict(each) for each in contest.comparisons],
         "languages": [asdict(each) for each in contest.gaps],
-        "not_tested": list(contest.obstacles),
+        "not_tested": list(contest.obstacles["en"]),
     }
     return json.dumps(record, ensure_ascii=False, indent=1)

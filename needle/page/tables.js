@@ -17,7 +17,7 @@ function fillPaired() {
     [chance(each.p_adjusted), " ", node("small", {}, say(`test_${each.test}`))],
     each.detectable === null ? say("no_power") : say("in_points", { count: (100 * each.detectable).toFixed(1) }),
   ]);
-  const told = held.differences.length > 0 && held.runs.length > 1;
+  const told = held.differences[view.language].length > 0 && held.runs.length > 1;
   fill(byId("paired"), (rows.length > 0 || told) && [
     node("h2", {}, say("paired_heading")),
     rows.length > 0 && [table(heads, rows, { class: "cards" }),
@@ -25,7 +25,7 @@ function fillPaired() {
       node("p", { class: "hint" }, say("paired_lead")),
       shown.map((each) => folded(say("difference_map", { pair: pairTitle(each) }), () => makeDifference(each)))],
     told && [node("p", {}, say("not_paired")),
-      node("ul", { class: "notes" }, held.differences.map((each) => node("li", {}, isolated(each))))]]);
+      node("ul", { class: "notes" }, held.differences[view.language].map((each) => node("li", {}, isolated(each))))]]);
 }
 
 function pairName(pair) {

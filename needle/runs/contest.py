@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from needle.statistics.standings import Standing, make_standing
 from needle.words.claims import Comparison
 from needle.words.errors import UsageError
 from needle.words.figures import Heatmap
-from needle.words.types import Verdict
+from needle.words.types import LANGUAGES, Language, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class Contest:
     standings: tuple[Standing, ...]
     comparisons: tuple[Comparison, ...]
     gaps: tuple[Comparison, ...]
-    obstacles: tuple[str, ...]
+    obstacles: Mapping[Language, tuple[str, ...]]
 
 
 def hold_contest(
@@ -49,11 +49,13 @@ def hold_contest(
     """
     everything = [load(folder, scorer) for folder in folders]
     runs = [loaded.run for loaded in everything]
-    obstacles = tuple(find_differences(runs)) if len(runs) > 1 else ()
-    if obstacles and not side_by_side:
-        more = f", and {len(obstacles) - 1} more" if len(obstacles) > 1 else ""
+    told = runs if len(runs) > 1 else ()
+    obstacles = {one: tuple(find_differences(told, one)) for one in LANGUAGES}
+    found = obstacles["en"]
+    if found and not side_by_side:
+        more = f", and {len(found) - 1} more" if len(found) > 1 else ""
         raise UsageError(
-            f"these runs may not be compared: {obstacles[0]}{more} "
+            f"these runs may not be compared: {found[0]}{more} "
             "(--side-by-side shows them without tests)"
         )
     heatmaps: list[Heatmap] = []
@@ -64,7 +66,7 @@ def hold_contest(
         heatmaps += own
         places += [loaded.folder] * len(own)
         standings += _stand(loaded, own)
-    comparisons = () if obstacles or len(runs) == 1 else tuple(compare_each(everything))
+    comparisons = () if found or len(runs) == 1 else tuple(compare_each(everything))
     gaps = tuple(gap for loaded in everything for gap in compare_own_languages(loaded))
     return Contest(
         tuple(folders),

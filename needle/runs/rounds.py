@@ -56,7 +56,7 @@ def list_due(prepared: Prepared, states: States) -> list[Trial]:
         return list(prepared.plan.trials)
     later = {
         trial.key
-        for _, _, layers in _list_streams(prepared)
+        for _, _, layers in list_streams(prepared)
         for column, count in zip(layers, count_layers(layers, states), strict=True)
         for layer in column[count:]
         for trial in layer
@@ -79,7 +79,7 @@ def choose_round(
         return Round(())
     chosen: list[Trial] = []
     short = False
-    for task, language, layers in _list_streams(prepared):
+    for task, language, layers in list_streams(prepared):
         counts = count_layers(layers, states)
         scored = join_scores(task, language, states, _pick(prepared.run, scores))
         numbers = _choose(prepared.run, (task, language), scored, counts, affords is None)
@@ -94,7 +94,7 @@ def choose_round(
     return Round((), NARROW if affords is None else DECIDED)
 
 
-def _list_streams(prepared: Prepared) -> Iterator[tuple[str, Language, Layers]]:
+def list_streams(prepared: Prepared) -> Iterator[tuple[str, Language, Layers]]:
     """Yield each task and language with its layers."""
     run = prepared.run
     for task in run.tasks:

@@ -2,12 +2,31 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
-from needle.words.types import Run
+from needle.words.types import Language, Run
 
 _SHOWN = 60  # characters of a value that differs
 
 
-def find_differences(runs: Sequence[Run]) -> list[str]:
+_IMPORTED: Mapping[Language, str] = {
+    "en": "{run} is imported: what its trials were made of is not known",
+    "zh": "{run} 是导入的：各次提问由什么组成，无从得知",
+}
+_COUNTED: Mapping[Language, str] = {
+    "en": "{run} counts lengths in its vendor's own tokens (--count vendor)",
+    "zh": "{run} 的长度按厂商自己的 token 计（--count vendor）",
+}
+_DIFFER: Mapping[Language, str] = {
+    "en": "{what} differ: {first} has {ours}, {run} has {theirs}",
+    "zh": "{what}不同：{first} 是 {ours}，{run} 是 {theirs}",
+}
+_NOTHING_SHARED: Mapping[Language, str] = {
+    "en": "no task and language is in all of them",
+    "zh": "没有哪一种任务和语言是各次运行都有的",
+}
+_NONE: Mapping[Language, str] = {"en": "none", "zh": "无"}
+
+
+def find_differences(runs: Sequence[Run], language: Language = "en") -> list[str]:
     """Say what keeps runs from being compared in pairs, a line each; nothing where they may be.
 
     Runs are compared on equal needles, haystack, template, layout, unit and counting tokenizer. One
@@ -16,20 +35,25 @@ def find_differences(runs: Sequence[Run]) -> list[str]:
     found = []
     for run in runs:
         if run.imported is not None:
-            found.append(f"{run.run_id} is imported: what its trials were made of is not known")
+            found.append(_IMPORTED[language].format(run=run.run_id))
         if run.ratio is not None:
-            found.append(f"{run.run_id} counts lengths in its vendor's own tokens (--count vendor)")
+            found.append(_COUNTED[language].format(run=run.run_id))
     found += [
-        f"{what} differ: {runs[0].run_id} has {_cut(ours, theirs)}, "
-        f"{run.run_id} has {_cut(theirs, ours)}"
+        _DIFFER[language].format(
+            what=what[language],
+            first=runs[0].run_id,
+            ours=_cut(ours, theirs) or _NONE[language],
+            run=run.run_id,
+            theirs=_cut(theirs, ours) or _NONE[language],
+        )
         for run in runs[1:]
         if run.imported is None and runs[0].imported is None
-        for what, tell in _SAME.items()
+        for what, tell in _SAME
         for ours, theirs in [(tell(runs[0], run), tell(run, runs[0]))]
         if ours != theirs
     ]
     if len(runs) > 1 and not found and not _share(runs):
-        found.append("no task and language is in all of them")
+        found.append(_NOTHING_SHARED[language])
     return found
 
 
@@ -44,7 +68,7 @@ def _cut(value: str, other: str) -> str:
     start = max(parts - _SHOWN // 3, 0) if len(value) > _SHOWN else 0
     shown = value[start : start + _SHOWN]
     before, after = "..." if start else "", "..." if start + _SHOWN < len(value) else ""
-    return f"{before}{shown}{after}" or "none"
+    return f"{before}{shown}{after}"
 
 
 def _tell_needles(run: Run, other: Run) -> str:
@@ -88,12 +112,12 @@ def _tell_templates(run: Run, other: Run) -> str:
     )
 
 
-_SAME: Mapping[str, Callable[[Run, Run], str]] = {
-    "layouts": _tell_layout,
-    "needles": _tell_needles,
-    "haystacks": _tell_texts,
-    "templates": _tell_templates,
-    "counting tokenizers": lambda run, _: run.tokenizer,
-    "units": lambda run, _: run.unit,
-    "seeds": lambda run, _: str(run.seed),
-}
+_SAME: tuple[tuple[Mapping[Language, str], Callable[[Run, Run], str]], ...] = (
+    ({"en": "layouts", "zh": "排布"}, _tell_layout),
+    ({"en": "needles", "zh": "针"}, _tell_needles),
+    ({"en": "haystacks", "zh": "草堆"}, _tell_texts),
+    ({"en": "templates", "zh": "模板"}, _tell_templates),
+    ({"en": "counting tokenizers", "zh": "计数分词器"}, lambda run, _: run.tokenizer),
+    ({"en": "units", "zh": "单位"}, lambda run, _: run.unit),
+    ({"en": "seeds", "zh": "种子"}, lambda run, _: str(run.seed)),
+)

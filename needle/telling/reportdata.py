@@ -84,7 +84,7 @@ class Report:
 
     runs: tuple[RunShown, ...]
     paired: tuple[Paired, ...]
-    differences: tuple[str, ...]
+    differences: Mapping[Language, tuple[str, ...]]
 
 
 def write_report(report: Report, room: Room) -> dict[str, Any]:
@@ -102,7 +102,7 @@ def write_report(report: Report, room: Room) -> dict[str, Any]:
         "around": pool.texts,
         "around_cut": room.around,
         "paired": [write_paired(paired) for paired in report.paired],
-        "differences": list(report.differences),
+        "differences": {one: list(told) for one, told in report.differences.items()},
     }
 
 
