@@ -31,7 +31,7 @@ def find_folder(model: str, out: str = "runs") -> Path:
     return folder
 
 
-def read_replies(model: str) -> list[str]:
+def read_replies(model: str, out: str = "runs") -> list[str]:
     """Return the trials of a model that have a reply, in the order in which they came."""
-    lines = read_log(find_folder(model) / "outcomes.jsonl")
+    lines = read_log(find_folder(model, out) / "outcomes.jsonl")
     return [line["trial"] for line in lines if line["failure"] is None]

@@ -178,14 +178,16 @@ def test_one_run_that_is_refused_does_not_end_the_others(
     """A wrong key stops its own run, is told at the end, and the rest goes on the next time."""
     server.script = lambda _body, _number: refuse(401, "wrong key")
     file = write_sweep([at(server, "locked"), at(other, "open")])
-    ended = call("sweep", file, "--yes")
+    said = ("sweep", file, "--yes", "--out", "other runs")
+    ended = call(*said)
     assert ended.status == 3
-    assert len(read_replies("open")) == 6
+    assert len(read_replies("open", "other runs")) == 6
     assert any("does not take the key (locked)" in line for line in ended.faults)
-    assert f"1 of 2 runs are not finished; go on with: needle sweep {file}" in ended.faults[-1]
+    again = f"needle sweep {file} --out 'other runs'"
+    assert ended.faults[-1] == f"needle: 1 of 2 runs are not finished; go on with: {again}"
     server.script = bill
     refused = len(server.bodies)
-    assert call("sweep", file, "--yes").status == 0
+    assert call(*said).status == 0
     assert (len(server.bodies), len(other.bodies)) == (refused + 6, 6)
 
 

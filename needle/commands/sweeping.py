@@ -1,5 +1,6 @@
 """What ``needle sweep`` does: many runs side by side, from one file."""
 
+import shlex
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -10,6 +11,7 @@ from pathlib import Path
 import click
 
 from needle.asking.budget import Purse, parse_budget, parse_rates
+from needle.commands.options import DEFAULT_OUT
 from needle.commands.planning import show_plan
 from needle.commands.running import (
     INTERRUPTED,
@@ -95,7 +97,8 @@ def run_sweep(
         for run in runs:
             run.prepared = replace(run.prepared, notes=())  # they are said
     _ask(runs, account, out, workers)
-    return _finish(runs, account, file)
+    elsewhere = "" if out == DEFAULT_OUT else f" --out {shlex.quote(str(out))}"
+    return _finish(runs, account, f"needle sweep {shlex.quote(str(file))}{elsewhere}")
 
 
 def _prepare_runs(sweep: Sweep, out: Path) -> list[_Run]:
@@ -227,7 +230,7 @@ def _at_work(workers: Workers) -> Iterator[OpenSender]:
         yield open_sender
 
 
-def _finish(runs: Sequence[_Run], account: Account, file: Path) -> int:
+def _finish(runs: Sequence[_Run], account: Account, again: str) -> int:
     """Judge, draw and say how each run ended, then show all in one table."""
     statuses = []
     for run in runs:
@@ -245,8 +248,7 @@ def _finish(runs: Sequence[_Run], account: Account, file: Path) -> int:
     unfinished = sum(status >= UsageError.exit_status for status in statuses)
     if unfinished:
         click.echo(
-            f"needle: {unfinished} of {len(runs)} runs are not finished; "
-            f"go on with: needle sweep {file}",
+            f"needle: {unfinished} of {len(runs)} runs are not finished; go on with: {again}",
             err=True,
         )
     return max(statuses)
