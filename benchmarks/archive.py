@@ -3,8 +3,8 @@
     python benchmarks/archive.py [--trials 1000,10000,100000] [--language en] [--rounds 1]
 
 Two runs of the same plan are written by the project's own store, with replies as a model gives
-them: nothing is sent. Each command is a whole process: ``needle resume`` plans the run anew,
-reads its log, finds nothing to do and draws; ``score`` scores every reply anew and draws;
+them: nothing is sent. Each command is a whole process: ``needle resume`` sees by the log that
+nothing is left, scores what is stored and draws; ``score`` scores every reply anew and draws;
 ``table`` writes CSV; ``compare`` holds both runs against each other; ``report`` writes the page.
 """
 

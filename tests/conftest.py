@@ -16,11 +16,11 @@ from serving import Server, serving
 
 # The command without its figures, which cost seconds that most laws have no need of.
 WITHOUT_FIGURES = """
-import needle.commands.running
+import needle.commands.closing
 import needle.commands.rescoring
 import needle.commands.showing
 draw_nothing = lambda *_, **__: ([], [])
-for module in ("running", "rescoring", "showing"):
+for module in ("closing", "rescoring", "showing"):
     getattr(needle.commands, module).draw_run = draw_nothing
 from needle.commands.cli import main
 main()
@@ -74,11 +74,11 @@ def alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 @pytest.fixture
 def call(alone: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Call:
     """Call needle in this process, without figures and without waits between attempts."""
-    from needle.commands import cli, intake, rescoring, running, showing
+    from needle.commands import cli, closing, intake, rescoring, showing
     from needle.edges import endpoint
 
     assert alone.is_dir()
-    for module in (running, rescoring, intake, showing):
+    for module in (closing, rescoring, intake, showing):
         monkeypatch.setattr(module, "draw_run", lambda *_, **__: ([], []))
     monkeypatch.setattr(endpoint, "_FIRST_WAIT", 0.0)
 
@@ -94,10 +94,10 @@ def call(alone: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFix
 @pytest.fixture
 def draw(call: Call, monkeypatch: pytest.MonkeyPatch) -> Call:
     """Call needle in this process, with figures."""
-    from needle.commands import intake, rescoring, running, showing
+    from needle.commands import closing, intake, rescoring, showing
     from needle.runs.drawing import draw_run
 
-    for module in (running, rescoring, intake, showing):
+    for module in (closing, rescoring, intake, showing):
         monkeypatch.setattr(module, "draw_run", draw_run)
     return call
 

@@ -5,6 +5,7 @@ import pytest
 from driving import Call
 
 from needle.runs.drawing import draw_run
+from needle.runs.loading import load
 from needle.statistics.weakness import find_weak_region
 
 SAMPLE = Path(__file__).parents[1] / "runs" / "sample"
@@ -65,7 +66,7 @@ def test_what_can_not_be_drawn(draw: Call, sample: Path, said: tuple[str, ...], 
 
 def test_panels_hold_the_weak_region(sample: Path) -> None:
     """What a run is drawn from is its heatmaps, each with the weak region found in it."""
-    drawn, panels = draw_run(sample, formats=("svg",))
+    drawn, panels = draw_run(load(sample), formats=("svg",))
     assert [path.suffix for path in drawn] == [".svg", ".svg"]
     for panel in panels:
         assert panel.weak == find_weak_region(panel.heatmap)

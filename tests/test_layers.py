@@ -36,6 +36,7 @@ ALONE = {"__init__": 0, "__main__": len(GROUPS) - 1}
 
 # Libraries that one module owns, or two where a comment says why.
 OWNERS: Mapping[str, frozenset[str]] = {
+    "jiter": frozenset({"store"}),  # reads the lines of logs
     # batching names the client's type: endpoint opens it, and retries what is asked of it.
     "openai": frozenset({"endpoint", "batching"}),
     "tenacity": frozenset({"endpoint", "fetch"}),  # each retries its own requests
@@ -72,6 +73,7 @@ OWNERS: Mapping[str, frozenset[str]] = {
     "filelock": frozenset({"store", "fetch"}),
     "click": frozenset(
         {"cli", "cli_asking", "cli_results", "cli_setup", "options", "running", "rescoring"}
+        | {"closing"}
         | {"showing", "versus", "reporting", "intake", "listing", "catalogue", "checkup"}
         | {"batch_commands", "sweeping"}
         | {"publishing", "planning"}

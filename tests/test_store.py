@@ -5,6 +5,7 @@ import os
 import resource
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,35 @@ def test_a_line_is_whole_and_on_disk_before_append_returns(
     log.append(LINES[0])
     assert [json.loads(line) for line in synced[-1].splitlines()] == [LINES[0]]
     log.close()
+
+
+@pytest.mark.parametrize("torn", [1, 65_536, 200_000])
+@pytest.mark.parametrize("kept", [0, 1, 70_000])
+def test_a_torn_line_is_mended_whatever_its_length(torn: int, kept: int, tmp_path: Path) -> None:
+    """A torn line that is longer than what is read at once is cut off as a short one is."""
+    path = tmp_path / "o.jsonl"
+    whole = b"x" * (kept - 1) + b"\n" if kept else b""
+    path.write_bytes(whole + b"y" * torn)
+    Log(path).close()
+    assert path.read_bytes() == whole
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+)
+
+
+@settings(deadline=None)
+@given(VALUES)
+def test_a_line_is_read_as_python_reads_it(value: object) -> None:
+    """Whatever JSON a line holds, escapes of half a character among it, json.loads agrees."""
+    for ascii_only in (True, False):
+        text = json.dumps({"trial": "a", "value": value}, ensure_ascii=ascii_only)
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "o.jsonl"
+            path.write_bytes(text.encode(errors="replace") + b"\n")
+            assert list(read_lines(path)) == [json.loads(text.encode(errors="replace"))]
 
 
 def test_a_torn_last_line_is_mended_at_every_byte(tmp_path: Path) -> None:

@@ -1,6 +1,5 @@
 """What stands around a needle is what stood around it in the prompt, and little of it."""
 
-import json
 from pathlib import Path
 
 import pytest
@@ -9,7 +8,8 @@ from needle.commands.running import prepare_models
 from needle.contexts.passages import find_boundaries, read_passage
 from needle.contexts.prompts import build_messages, choose_template
 from needle.contexts.tasks import TASKS, text_language
-from needle.edges.store import create_whole, load_run
+from needle.edges.store import create_run, load_run
+from needle.runs.loading import read_states
 from needle.runs.prepare import Prepared
 from needle.runs.surroundings import SIDE, Surrounding, find_surroundings
 from needle.words.types import Trial
@@ -24,9 +24,9 @@ def prepare_run(**said: object) -> Prepared:
 
 
 def surround_all(prepared: Prepared, folder: Path) -> dict[str, Surrounding]:
-    """Store a run whose every trial has an outcome, and surround its needles."""
-    lines = [{"trial": trial.key} for trial in prepared.plan.trials]
-    return find_surroundings(create_whole(folder, prepared.run, lines, []), prepared.run)
+    """Surround the needles of a run's every trial, by what its folder says of the run."""
+    run = load_run(create_run(folder, prepared.run))
+    return find_surroundings(run, {trial.key for trial in prepared.plan.trials})
 
 
 def write_prompt(prepared: Prepared, trial: Trial) -> str:
@@ -127,9 +127,8 @@ def test_ends_of_the_text_have_one_side(tmp_path: Path) -> None:
 
 def test_the_sample_has_its_surroundings() -> None:
     """Every trial of the sample in the repository is found again."""
-    outcomes = (SAMPLE / "outcomes.jsonl").read_text(encoding="utf-8").splitlines()
-    found = find_surroundings(SAMPLE, load_run(SAMPLE))
-    assert found.keys() == {json.loads(line)["trial"] for line in outcomes}
+    asked = read_states(SAMPLE).keys()
+    assert find_surroundings(load_run(SAMPLE), asked).keys() == asked
 
 
 def test_a_text_that_has_changed_shows_nothing(alone: Path) -> None:

@@ -12,7 +12,7 @@ from driving import Call
 
 import needle
 from needle.asking.outcomes import write_line
-from needle.commands import running, showcase
+from needle.commands import closing, showcase
 from needle.edges.store import Log, load_run
 from needle.edges.tables import join_tables, make_table, write_csv, write_parquet, write_table
 from needle.runs.importing import Wish, import_results
@@ -107,7 +107,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Path
     """Make one run of each kind that there is."""
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(tmp_path_factory.mktemp("kinds"))
-        patch.setattr(running, "draw_run", lambda *_: ([], []))
+        patch.setattr(closing, "draw_run", lambda *_: ([], []))
         yield {kind: make().resolve() for kind, make in MAKERS.items()}
 
 

@@ -13,7 +13,8 @@ from needle.asking.batches import BatchFile, find_waiting
 from needle.asking.budget import convert, parse_budget, parse_rates
 from needle.asking.estimate import estimate
 from needle.asking.outcomes import find_todo, settle_states
-from needle.commands.running import STOPPED, finish, prepare_models
+from needle.commands.closing import STOPPED, finish
+from needle.commands.running import prepare_models
 from needle.commands.showing import DONE
 from needle.contexts.grid import parse_length
 from needle.edges.credentials import find_key
@@ -29,6 +30,7 @@ from needle.edges.store import (
 )
 from needle.runs.batchfiles import choose_room, write_batches
 from needle.runs.collecting import Collected, Source, collect_answers
+from needle.runs.loading import load
 from needle.runs.marking import score_stored
 from needle.runs.prepare import Prepared, prepare_again
 from needle.runs.probing import fit_from_earlier, is_assumed
@@ -278,7 +280,7 @@ def collect(folder: Path, paths: Sequence[Path]) -> int:
         score_stored(folder, run.scorers, run.needles)
         waiting = find_waiting(read_batches(folder).values())
         ending = conclude(prepared, folder, waiting)
-    status = finish(folder, ending)
+    status = finish(load(folder), ending)
     if run.judge is not None and ending.replies:
         click.echo(f"judge them with: needle score {folder} --scorer judge", err=True)
     return STOPPED if still_open else status

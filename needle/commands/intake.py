@@ -9,6 +9,7 @@ import click
 from needle.commands.showing import DONE, print_drawn
 from needle.runs.drawing import draw_run
 from needle.runs.importing import Wish, import_results
+from needle.runs.loading import load
 from needle.words.errors import UsageError
 
 
@@ -25,7 +26,7 @@ def bring_in(paths: Sequence[Path], wish: Wish, out: Path) -> int:
         )
         for note in brought.notes:
             click.echo(f"note: {note}", err=True)
-        print_drawn(*draw_run(brought.folder))
+        print_drawn(*draw_run(load(brought.folder)))
     return DONE
 
 

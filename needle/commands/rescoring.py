@@ -8,13 +8,14 @@ from pathlib import Path
 import click
 
 from needle.asking.budget import convert, parse_budget, parse_rates
-from needle.commands.running import say_judged
+from needle.commands.closing import say_judged
 from needle.commands.showing import DONE, print_drawn
 from needle.edges.config import check_scorers
 from needle.edges.credentials import find_key
 from needle.edges.store import load_run, own_run, rewrite_run
 from needle.runs.drawing import draw_run
 from needle.runs.judging import Judged, choose_judge, judge_replies
+from needle.runs.loading import load, read_states
 from needle.runs.marking import (
     Needles,
     describe_agreements,
@@ -53,17 +54,19 @@ def score_run(
     needles: Needles = read_needles_now(stored, needle) if needle else stored.needles
     judged = None
     with own_run(folder):
-        changed = score_stored(folder, run.scorers, needles)
+        states = read_states(folder)
+        changed = score_stored(folder, run.scorers, needles, states)
         click.echo(f"{changed} scores changed", err=True)
         if JUDGE in asked:
             judged = _judge(folder, run, needles, concurrency, budget, rate, yes)
         if run != stored:
             rewrite_run(folder, run)
-        drawn, panels = draw_run(folder)
+        loaded = load(folder, states=states)
+        drawn, panels = draw_run(loaded)
     print_drawn(drawn, panels)
     if judged is not None:
-        return say_judged(folder, judged)
-    for line in describe_agreements(folder, run):
+        return say_judged(loaded, judged)
+    for line in describe_agreements(loaded):
         click.echo(line)
     return DONE
 

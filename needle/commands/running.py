@@ -12,9 +12,8 @@ import click
 
 from needle.asking.batches import find_waiting
 from needle.asking.budget import Budget, Rates, convert, parse_budget, parse_rates
-from needle.asking.outcomes import settle_states
-from needle.caching.savings import describe_savings
-from needle.commands.showing import DONE, print_drawn
+from needle.commands.closing import INTERRUPTED, STOPPED, finish
+from needle.commands.showing import DONE
 from needle.edges.config import Card, Recipe, read_recipe
 from needle.edges.credentials import find_key
 from needle.edges.models import find_model
@@ -30,10 +29,9 @@ from needle.edges.store import (
 )
 from needle.runs.ahead import count_left, divide, look_ahead
 from needle.runs.asked import choose_limits, refuse_beyond_limits
-from needle.runs.drawing import draw_run
 from needle.runs.judging import Judged, judge_replies
+from needle.runs.loading import load
 from needle.runs.marking import (
-    describe_agreements,
     describe_judging_ahead,
     name_scorers,
     plan_run_judging,
@@ -46,14 +44,13 @@ from needle.runs.prepare import (
     with_ratio,
 )
 from needle.runs.probing import calibrate, fit_from_earlier, is_assumed
-from needle.runs.progress import JudgeProgress, LiveWatch, PlainWatch
+from needle.runs.progress import JudgeProgress, LiveWatch, PlainWatch, show_whole
 from needle.runs.runner import Ending, Orders, carry_out, conclude, count_spent
-from needle.runs.summary import describe_counts, describe_fit, describe_plan
+from needle.runs.settled import conclude_settled
+from needle.runs.summary import describe_fit, describe_plan
 from needle.scoring.scorers import KEYWORD
-from needle.words.errors import NeedleError, UsageError, known
+from needle.words.errors import UsageError, known
 from needle.words.types import Model, Run
-
-SOME_FAILED, STOPPED, INTERRUPTED = 1, 3, 130
 
 
 def prepare_models(config: Path | None, said: Mapping[str, Any]) -> tuple[Recipe, list[Prepared]]:
@@ -120,7 +117,7 @@ def make_runs(
             cap = convert(left, judge.price, rates, judge.name) if judge and left else None
             judged = judge_run(made, prepared.run, cap)
             left = _spend(left, cap, judged.spent if judged else 0.0)
-        ended = finish(made, ending, judged)
+        ended = finish(load(made), ending, judged)
         status = max(status, ended)
         if ended in (STOPPED, INTERRUPTED):
             break
@@ -260,18 +257,29 @@ def resume_run(
     left, rates = parse_budget(budget) if budget else None, parse_rates(rate)
     cap = convert(left, run.model.price, rates, run.model.name) if left else None
     limits = choose_limits(read_recipe(None, said), run.model) or run.limits
+    settled = None
     with own_run(folder):
-        prepared = prepare_again(run)
-        refuse_beyond_limits(prepared.plan, known(run.reply_tokens), limits)
-        if base_url:
-            moved = find_model(run.model.name, base_url, run.model.window)
-            run_there = replace(run, model=replace(run.model, base_url=moved.base_url))
-            prepared = replace(prepared, run=run_there)
-        ending = _carry_out(prepared, folder, Orders(cap, concurrency, limits, failed, batched))
+        if cap is None:
+            settled = conclude_settled(run, folder, failed)
+        if settled is None:
+            prepared = prepare_again(run)
+            refuse_beyond_limits(prepared.plan, known(run.reply_tokens), limits)
+            if base_url:
+                moved = find_model(run.model.name, base_url, run.model.window)
+                run_there = replace(run, model=replace(run.model, base_url=moved.base_url))
+                prepared = replace(prepared, run=run_there)
+            orders = Orders(cap, concurrency, limits, failed, batched)
+            ending, states = _carry_out(prepared, folder, orders), None
+        else:
+            ending, states = settled
     left = _spend(left, cap, ending.spent)
     judge = run.judge
     cap = convert(left, judge.price, rates, judge.name) if judge and left else None
-    return finish(folder, ending, judge_run(folder, run, cap) if is_whole(ending) else None)
+    judged = judge_run(folder, run, cap) if is_whole(ending) else None
+    loaded = load(folder, states=states)
+    if settled is not None and sys.stderr.isatty():
+        show_whole(loaded)
+    return finish(loaded, ending, judged)
 
 
 def _carry_out(
@@ -314,60 +322,3 @@ def reachable(model: Model, seed: int, faults: str | None) -> Iterator[str]:
         seed=seed, window=model.window, faults=faults or "", cache=model.cache.name
     ) as base_url:
         yield base_url
-
-
-def finish(folder: Path, ending: Ending, judged: Judged | None = None) -> int:
-    """Draw what there is, say how it ended, and return the exit status."""
-    early = ending.interrupted or ending.stopped is not None
-    if ending.replies or ending.failures:
-        try:
-            print_drawn(*draw_run(folder))
-        except NeedleError as error:
-            if not early:
-                raise
-            click.echo(f"note: {error}", err=True)  # why it stopped is what the user must read
-    run = load_run(folder)
-    states = settle_states(read_lines(folder / OUTCOMES)).values()
-    for line in (
-        describe_counts(run, states),
-        describe_savings(states, run.model.price, run.model.cache),
-    ):
-        if line:
-            click.echo(line, err=True)
-    left = f"{ending.replies} replies, {ending.failures} failed, {ending.not_run} not run"
-    waits = f", {ending.waiting} in open batches" if ending.waiting else ""
-    click.echo(f"{folder}: {left}{waits}", err=True)
-    if early:
-        why = f"{' '.join(str(ending.stopped).split())}; " if ending.stopped else ""
-        click.echo(f"needle: {why}go on with: needle resume {folder}", err=True)
-        return INTERRUPTED if ending.interrupted else STOPPED
-    if ending.ended:
-        click.echo(f"adaptive: {ending.ended}", err=True)
-    status = say_judged(folder, judged) if judged else DONE
-    if ending.waiting:
-        click.echo(f"collect the open batches with: needle batch collect {folder}", err=True)
-        status = max(status, SOME_FAILED)
-    if ending.failures or ending.not_run:
-        click.echo(
-            f"ask the failed ones again with: needle resume {folder} "
-            f"(--failed for those that can't pass by themselves, too)",
-            err=True,
-        )
-        return max(status, SOME_FAILED)
-    return status
-
-
-def say_judged(folder: Path, judged: Judged) -> int:
-    """Say how judging ended and how far the judge agrees; return the exit status."""
-    for line in describe_agreements(folder, load_run(folder)):
-        click.echo(line)
-    told = f"{judged.graded} verdicts, {judged.failed} failed, {judged.left} not asked"
-    click.echo(f"{folder}: {told}", err=True)
-    if judged.interrupted or judged.stopped is not None:
-        why = f"{' '.join(str(judged.stopped).split())}; " if judged.stopped else ""
-        click.echo(f"needle: {why}go on with: needle score {folder} --scorer judge", err=True)
-        return INTERRUPTED if judged.interrupted else STOPPED
-    if judged.failed:
-        click.echo(f"ask the judge again with: needle score {folder} --scorer judge", err=True)
-        return SOME_FAILED
-    return DONE

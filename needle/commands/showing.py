@@ -6,6 +6,7 @@ import click
 
 from needle.edges.store import load_run
 from needle.runs.drawing import draw_run
+from needle.runs.loading import load
 from needle.runs.summary import describe_recall
 from needle.telling.palettes import Palette
 from needle.words.figures import Panel, Style
@@ -43,9 +44,8 @@ def draw_again(
     if dpi is not None:
         check_output(("png",), dpi)
     for folder in folders:
-        load_run(folder)
         drawn, panels = draw_run(
-            folder, labels, scorer, style=style, formats=formats, palette=palette, dpi=dpi
+            load(folder, scorer), labels, style=style, formats=formats, palette=palette, dpi=dpi
         )
         print_drawn(drawn, panels, labels)
         if style == "paper":

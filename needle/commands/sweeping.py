@@ -4,21 +4,20 @@ import shlex
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 
 from needle.asking.budget import Purse, parse_budget, parse_rates
+from needle.commands.closing import INTERRUPTED, finish
 from needle.commands.options import DEFAULT_OUT
 from needle.commands.planning import show_plan
 from needle.commands.running import (
-    INTERRUPTED,
     ask_leave,
     ask_ratio,
     check_askable,
-    finish,
     has_to_pay,
     is_whole,
     judge_run,
@@ -36,11 +35,13 @@ from needle.runs.beside import OpenSender, send_here
 from needle.runs.board import Board
 from needle.runs.contest import stand_alone
 from needle.runs.judging import Judged
+from needle.runs.loading import load
 from needle.runs.prepare import Prepared, prepare
 from needle.runs.probing import fit_from_earlier, is_assumed
 from needle.runs.runner import Ending, Orders
 from needle.runs.summary import describe_all
 from needle.runs.together import Account, Endpoint, Member, carry_out_all, find_endpoints
+from needle.statistics.standings import Standing
 from needle.words.errors import NeedleError, UsageError, known
 
 
@@ -65,6 +66,7 @@ class _Run:
     purse: Purse | None = None
     judging: Purse | None = None
     ended: Ending | NeedleError | None = None
+    standings: list[Standing] = field(default_factory=list)
 
 
 def run_sweep(
@@ -239,10 +241,7 @@ def _finish(runs: Sequence[_Run], account: Account, again: str) -> int:
         except NeedleError as error:
             click.echo(f"needle: {run.name}: {' '.join(str(error).split())}", err=True)
             statuses.append(error.exit_status)
-    standings = []
-    for run in runs:
-        if isinstance(run.ended, Ending) and run.folder and run.ended.replies + run.ended.failures:
-            standings += stand_alone(run.folder)
+    standings = [each for run in runs for each in run.standings]
     if standings:
         print_long_table(standings, "en")
     unfinished = sum(status >= UsageError.exit_status for status in statuses)
@@ -262,7 +261,10 @@ def _finish_one(run: _Run, account: Account, *, judge: bool) -> int:
         cap = account.leave_for(run.judging) if run.judging is not None else None
         judged = judge_run(run.folder, run.prepared.run, cap)
         _pay(run, judged)
-    return finish(run.folder, ending, judged)
+    loaded = load(run.folder)
+    if ending.replies or ending.failures:
+        run.standings = stand_alone(loaded)
+    return finish(loaded, ending, judged)
 
 
 def _pay(run: _Run, judged: Judged | None) -> None:

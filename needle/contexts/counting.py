@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 _STRIDE = 160  # characters between anchors: short enough to encode in microseconds
+_STRETCHES = 1 << 16  # stretches whose counts are kept: some twenty megabytes
+_LONG = 4 * _STRIDE  # characters of a piece that is not kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,15 @@ class Slice:
     end: int
 
 
+@lru_cache(maxsize=_STRETCHES)
+def _count_stretch(count: Callable[[str], int], text: str) -> int:
+    """Count a short stretch that is counted again: other replicates read it, and other prompts.
+
+    Wherever two replicates begin to read, their anchors soon fall on the same places.
+    """
+    return count(text)
+
+
 class Measured:
     """A text with its running count, kept at anchors, so that any slice is counted fast."""
 
@@ -55,7 +66,8 @@ class Measured:
             place = match.start()
             if place >= len(text):
                 break
-            running += count(text[last:place])
+            stretch = text[last:place]
+            running += _count_stretch(count, stretch) if len(stretch) <= _LONG else count(stretch)
             self._places.append(place)
             self._counts.append(running)
             last = place
@@ -72,7 +84,7 @@ class Measured:
         if index < 0:
             return self.counting.count(self.text[:place])
         start = self._places[index]
-        return self._counts[index] + self.counting.count(self.text[start:place])
+        return self._counts[index] + self._count_piece(self.text[start:place])
 
     def between(self, low: int, high: int) -> tuple[int, int]:
         """Return places around the text whose count before it is within low and high."""
@@ -100,7 +112,11 @@ class Measured:
             if first > last:
                 pending += self.text[part.start : part.end]
                 continue
-            total += self.counting.count(pending + self.text[part.start : self._places[first]])
+            total += self._count_piece(pending + self.text[part.start : self._places[first]])
             total += self._counts[last] - self._counts[first]
             pending = self.text[self._places[last] : part.end]
-        return total + (self.counting.count(pending) if pending else 0)
+        return total + (self._count_piece(pending) if pending else 0)
+
+    def _count_piece(self, text: str) -> int:
+        count = self.counting.count
+        return _count_stretch(count, text) if len(text) <= _LONG else count(text)

@@ -33,10 +33,12 @@ class TextKey:
     control: Control | None
 
 
+_write = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode
+
+
 def digest(record: Mapping[str, Any]) -> str:
     """Return the sha256 of a record written as canonical JSON, in hexadecimal."""
-    text = json.dumps(record, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(_write(record).encode()).hexdigest()
 
 
 def make_keys(

@@ -1,5 +1,6 @@
 """Readings: a haystack as one replicate reads it, measured as far as contexts reach. Pure."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -9,6 +10,7 @@ from needle.contexts.passages import draw_offset, find_boundaries, read_passage
 from needle.words.errors import UsageError
 from needle.words.types import Haystack, Unit
 
+_MARGIN = 1.1  # a text's later parts may have fewer units to the character than its first
 _SPARE = 1_000  # units measured beyond the longest context, so that its cut can be moved
 
 
@@ -58,7 +60,8 @@ def measure(
                 f"the haystack {haystack.name!r} holds no {unit} to count "
                 f"(--unit): use another --haystack or --unit tokens"
             )
-        characters *= 2
+        reach = len(text) * (length + _SPARE) / max(passage.total, 1)
+        characters = max(2 * characters, math.ceil(_MARGIN * reach))
 
 
 def count_passes(cut: int, haystack: Haystack) -> float:

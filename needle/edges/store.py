@@ -13,6 +13,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import jiter
+
 from needle.asking.batches import BatchFile, describe_file, follow_files
 from needle.asking.outcomes import Line
 from needle.edges.files import check_record, dump_yaml, read_yaml
@@ -23,6 +25,7 @@ from needle.words.types import Run, Score
 RUN, OUTCOMES, SCORES = "run.yaml", "outcomes.jsonl", "scores.jsonl"
 BATCHES, BATCH_FOLDER = "batches.jsonl", "batch"
 _LOCK = ".lock"
+_PIECE = 64 * 1024  # bytes of a log's end that are read at once
 _SPARE_PER_REQUEST = 64 * 1024  # bytes of free disk wanted for each request in flight
 
 
@@ -229,10 +232,16 @@ class Log:
 
 def _mend(path: Path) -> None:
     """Cut a torn last line off: no one was told of it, so it is asked again."""
-    data = path.read_bytes()
-    if data and not data.endswith(b"\n"):
-        with path.open("r+b") as file:
-            file.truncate(data.rfind(b"\n") + 1)
+    with path.open("r+b") as file:
+        size = end = file.seek(0, os.SEEK_END)
+        whole = 0  # where the last line that is whole ends
+        while end and not whole:
+            begin = max(0, end - _PIECE)
+            file.seek(begin)
+            last = file.read(end - begin).rfind(b"\n")
+            whole, end = begin + last + 1 if last >= 0 else 0, begin
+        if whole < size:
+            file.truncate(whole)
             os.fsync(file.fileno())
 
 
@@ -248,16 +257,22 @@ def read_lines(path: Path, names: str = "trial") -> Iterator[Line]:
             for number, line in enumerate(file, 1):
                 if not line.endswith(b"\n"):
                     return
-                yield _parse(line, f"{path}:{number}", names)
+                yield _parse(line, number, path, names)
     except OSError as error:
         raise _cant(f"read {path}", error, "RUN") from error
 
 
-def _parse(line: bytes, place: str, names: str) -> Line:
-    with suppress(ValueError):
-        data = json.loads(line)
-        if isinstance(data, dict) and names in data:
-            return data
+def _parse(line: bytes, number: int, path: Path, names: str) -> Line:
+    """Return what a line holds; what many lines have in common is in memory once."""
+    data: Any = None
+    try:
+        data = jiter.from_json(line, cache_mode="all")
+    except ValueError:
+        with suppress(ValueError):  # half a surrogate pair, say: Python's own reader takes more
+            data = json.loads(line)
+    if isinstance(data, dict) and names in data:
+        return data
+    place = f"{path}:{number}"
     raise StoreError(f"damaged line in {place}: mend or delete that line; the others are kept")
 
 

@@ -65,7 +65,7 @@ def compare_own_languages(loaded: Loaded) -> list[Comparison]:
 
 def _list_even(loaded: Loaded, task: str, language: Language) -> list[Scored]:
     """Return a run's trials of a task and language, of an adaptive run its core's."""
-    scored = join_scores(task, language, loaded.states, loaded.scores)
+    scored = loaded.joined.get((task, language), [])
     return keep_core(loaded.run, task, language, scored) if loaded.run.adaptive else scored
 
 

@@ -42,12 +42,17 @@ class Contest:
 def hold_contest(
     folders: Sequence[Path], scorer: str | None = None, *, side_by_side: bool = False
 ) -> Contest:
+    """Read run folders, and gather all that is said of them: see ``gather_contest``."""
+    everything = [load(folder, scorer) for folder in folders]
+    return gather_contest(everything, side_by_side=side_by_side)
+
+
+def gather_contest(everything: Sequence[Loaded], *, side_by_side: bool = False) -> Contest:
     """Gather all that is said of runs.
 
     Raises UsageError for runs that may not be compared, with what differs, unless they are
     only to be shown side by side.
     """
-    everything = [load(folder, scorer) for folder in folders]
     runs = [loaded.run for loaded in everything]
     told = runs if len(runs) > 1 else ()
     obstacles = {one: tuple(find_differences(told, one)) for one in LANGUAGES}
@@ -69,7 +74,7 @@ def hold_contest(
     comparisons = () if found or len(runs) == 1 else tuple(compare_each(everything))
     gaps = tuple(gap for loaded in everything for gap in compare_own_languages(loaded))
     return Contest(
-        tuple(folders),
+        tuple(loaded.folder for loaded in everything),
         tuple(places),
         tuple(heatmaps),
         tuple(standings),
@@ -79,9 +84,8 @@ def hold_contest(
     )
 
 
-def stand_alone(folder: Path) -> list[Standing]:
+def stand_alone(loaded: Loaded) -> list[Standing]:
     """Return a run's standings, one a task and language, held against no other's."""
-    loaded = load(folder)
     return _stand(loaded, make_heatmaps(loaded))
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from needle.asking.outcomes import is_simulated
 from needle.runs.loading import Loaded, load
-from needle.statistics.cells import count_planned, count_recorded, join_scores, make_heatmap
+from needle.statistics.cells import count_planned, count_recorded, make_heatmap
 from needle.statistics.controls import tally_controls
 from needle.statistics.weakness import find_weak_region
 from needle.telling.palettes import Palette
@@ -30,7 +30,7 @@ def make_heatmaps(loaded: Loaded) -> list[Heatmap]:
     heatmaps = []
     for task in run.tasks:
         for language in run.languages:
-            joined = join_scores(task, language, states, loaded.scores)
+            joined = loaded.joined.get((task, language), [])
             if run.imported is not None:
                 planned = count_recorded(run, joined)
             else:
@@ -42,9 +42,8 @@ def make_heatmaps(loaded: Loaded) -> list[Heatmap]:
 
 
 def draw_run(
-    folder: Path,
+    loaded: Loaded,
     labels: Language | None = None,
-    scorer: str | None = None,
     *,
     style: Style = "published",
     formats: Sequence[str] | None = None,
@@ -58,9 +57,9 @@ def draw_run(
     theirs.
     """
     from needle.drawing.heatmaps import draw_heatmap
-    from needle.edges.tables import write_table
+    from needle.edges.tables import keep_table, tabulate
 
-    loaded = load(folder, scorer)
+    folder = loaded.folder
     drawn: list[Path] = []
     panels: list[Panel] = []
     for heatmap in make_heatmaps(loaded):
@@ -77,7 +76,7 @@ def draw_run(
             dpi=dpi,
         )
         panels.append(Panel(heatmap, weak=weak))
-    write_table(folder, "csv", folder / "table.csv")
+    keep_table(tabulate(loaded.run, loaded.states, loaded.every), folder / "table.csv")
     return drawn, panels
 
 

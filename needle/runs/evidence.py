@@ -5,7 +5,6 @@ from pathlib import Path
 
 from needle.runs.drawing import make_heatmaps
 from needle.runs.loading import Loaded, load
-from needle.statistics.cells import join_scores
 from needle.statistics.stats import make_statistics
 from needle.words.claims import Statistics
 from needle.words.figures import Heatmap
@@ -21,9 +20,7 @@ def make_each(loaded: Loaded, heatmaps: Iterable[Heatmap]) -> list[Statistics]:
     """Return the statistics of each of a run's heatmaps."""
     return [
         make_statistics(
-            loaded.run,
-            heatmap,
-            join_scores(heatmap.task, heatmap.language, loaded.states, loaded.scores),
+            loaded.run, heatmap, loaded.joined.get((heatmap.task, heatmap.language), [])
         )
         for heatmap in heatmaps
     ]

@@ -1,39 +1,51 @@
 """A run folder read once: what its figures, statistics and comparisons are made from."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from needle.asking.outcomes import settle_states
+from needle.asking.outcomes import Line, settle_states
 from needle.edges.store import OUTCOMES, load_run, read_lines, read_scores
 from needle.scoring.scorers import KEYWORD
+from needle.statistics.cells import Scored, join_each
 from needle.words.errors import UsageError
-from needle.words.types import Run
+from needle.words.types import Language, Run
 
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
     """A run folder's trials by key: their states, their scores, and those by keyword recall.
 
-    ``scorer`` is whose scores count.
+    ``scorer`` is whose scores count; ``every`` holds all scores, by trial and scorer. ``joined``
+    are the trials of each task and language with their scores, controls left out.
     """
 
     folder: Path
     run: Run
     scorer: str
-    states: dict[str, dict[str, Any]]
-    scores: dict[str, dict[str, Any]]
-    by_keyword: dict[str, dict[str, Any]]
+    states: Mapping[str, Line]
+    scores: Mapping[str, Line]
+    by_keyword: Mapping[str, Line]
+    every: Mapping[tuple[str, str], Line]
+    joined: Mapping[tuple[str, Language], list[Scored]]
 
 
-def load(folder: Path, scorer: str | None = None) -> Loaded:
+def read_states(folder: Path) -> dict[str, Line]:
+    """Read the state of each trial that a run folder has an outcome of, by key."""
+    return settle_states(read_lines(folder / OUTCOMES))
+
+
+def load(
+    folder: Path, scorer: str | None = None, states: Mapping[str, Line] | None = None
+) -> Loaded:
     """Read a run folder's outcomes, and its scores by its primary scorer or the one named.
 
-    Raises UsageError for a scorer that was named and has scored nothing there.
+    ``states`` are given where they have been read already. Raises UsageError for a scorer that
+    was named and has scored nothing there.
     """
     run = load_run(folder)
     by = scorer or run.primary_scorer
-    states = settle_states(read_lines(folder / OUTCOMES))
+    states = read_states(folder) if states is None else states
     known = read_scores(folder)
     scores = {trial: line for (trial, name), line in known.items() if name == by}
     if scorer is not None and not scores:
@@ -42,8 +54,11 @@ def load(folder: Path, scorer: str | None = None) -> Loaded:
             f"no scores by {scorer!r} in {folder} (--scorer; there are: {there}): "
             f"make them with needle score {folder} --scorer {scorer}"
         )
-    by_keyword = {trial: line for (trial, name), line in known.items() if name == KEYWORD}
-    return Loaded(folder, run, by, states, scores, by_keyword)
+    by_keyword = scores
+    if by != KEYWORD:
+        by_keyword = {trial: line for (trial, name), line in known.items() if name == KEYWORD}
+    joined = join_each(states, scores)
+    return Loaded(folder, run, by, states, scores, by_keyword, known, joined)
 
 
 def require_scorer(folder: Path, scorer: str | None) -> None:

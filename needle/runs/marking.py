@@ -5,14 +5,15 @@ from dataclasses import replace
 from pathlib import Path
 
 from needle.asking.money import cost
-from needle.asking.outcomes import find_needle, is_recorded, read_result, settle_states
+from needle.asking.outcomes import Line, find_needle, is_recorded, read_result
 from needle.contexts.needles import NeedleSource, count_draws, form_of
 from needle.edges.layouts import draw_again
 from needle.edges.needlefiles import choose_form, fits, load_needle_source
 from needle.edges.rubrics import load_rubrics
-from needle.edges.store import OUTCOMES, read_lines, read_scores, score_line, write_scores
+from needle.edges.store import read_scores, score_line, write_scores
 from needle.edges.tokens import load_counting
 from needle.runs.judging import JudgingPlan, plan_judging
+from needle.runs.loading import Loaded, read_states
 from needle.runs.prepare import Prepared
 from needle.scoring.agreement import Agreement, compare_scorers
 from needle.scoring.judge import build_judge_messages
@@ -25,15 +26,21 @@ Needles = Mapping[str, Mapping[Language, Sequence[Needle]]]
 _LANGUAGE = {"en": "English", "zh": "Chinese"}
 
 
-def score_stored(folder: Path, scorers: Sequence[str], needles: Needles) -> int:
+def score_stored(
+    folder: Path,
+    scorers: Sequence[str],
+    needles: Needles,
+    states: Mapping[str, Line] | None = None,
+) -> int:
     """Score every stored outcome anew, without a call; return how many scores have changed.
 
     Only what changed is written. Results that were imported without answers, or of whose
-    needle no answers are known, keep the scores that they came with.
+    needle no answers are known, keep the scores that they came with. ``states`` are given where
+    they have been read already.
     """
     written = read_scores(folder)
     fresh = []
-    for trial, line in settle_states(read_lines(folder / OUTCOMES)).items():
+    for trial, line in (read_states(folder) if states is None else states).items():
         needle = find_needle(needles, line)
         if not needle.answers or not is_recorded(line):
             continue
@@ -95,7 +102,7 @@ def plan_run_judging(folder: Path, run: Run, needles: Needles) -> JudgingPlan:
     """Plan the judging of a run's replies by its judge."""
     if run.judge is None:
         raise UsageError("which model judges? (--judge-model): needle models lists those known")
-    states = settle_states(read_lines(folder / OUTCOMES))
+    states = read_states(folder)
     return plan_judging(run.judge, load_rubrics(), needles, states, read_scores(folder))
 
 
@@ -131,19 +138,17 @@ def _describe_means(judge: Model, replies: int, prompt_tokens: int) -> str:
     )
 
 
-def describe_agreements(folder: Path, run: Run) -> list[str]:
+def describe_agreements(loaded: Loaded) -> list[str]:
     """Describe, a line a language, how far a judge agrees with keyword recall.
 
     The judge is the run's own, and that whose scores came with imported results.
     """
-    states = settle_states(read_lines(folder / OUTCOMES))
-    scores = read_scores(folder)
-    lines = []
+    run, lines = loaded.run, []
     for judge, name in (
         (JUDGE, f"the judge {run.judge.name}" if run.judge else "the judge"),
         (PUBLISHED, "the published scores"),
     ):
-        found = compare_scorers(KEYWORD, judge, states, scores)
+        found = compare_scorers(KEYWORD, judge, loaded.states, loaded.every)
         lines += [
             f"{_LANGUAGE[language]}: keyword recall and {name} {describe_agreement(agreement)}"
             for language, agreement in found.items()

@@ -37,6 +37,7 @@ from needle.words.origins import HaystackNote
 from needle.words.tariffs import Limits
 from needle.words.types import (
     LANGUAGES,
+    Grid,
     Haystack,
     Language,
     Layout,
@@ -185,7 +186,7 @@ def _make_fittings(ratio: Ratio | None, tokens: Counting) -> dict[Language, Fitt
 def with_ratio(prepared: Prepared, ratio: Ratio) -> Prepared:
     """Return a run with its lengths fitted to what its endpoint's count was found to be."""
     run = replace(prepared.run, ratio=dict(ratio))
-    again = _plan_again(run)
+    again = plan_again(run)
     refuse_beyond_limits(again.plan, known(run.reply_tokens), run.limits)
     whole = _digest_plan(again.plan, run.layout, run.adaptive)
     passes = {repeat.language: repeat.passes for repeat in again.plan.repeats}
@@ -206,10 +207,11 @@ def with_ratio(prepared: Prepared, ratio: Ratio) -> Prepared:
 
 def prepare_again(run: Run) -> Prepared:
     """Prepare a run anew from its run.yaml; raise UsageError if its haystack has changed."""
-    return _put_in_order(_plan_again(run))
+    return _put_in_order(plan_again(run))
 
 
-def _plan_again(run: Run) -> Prepared:
+def find_texts(run: Run) -> dict[Language, Haystack]:
+    """Find a run's haystacks; raise UsageError if one has changed, or if there is none to send."""
     if run.imported is not None:
         raise UsageError(
             f"{run.run_id} was imported: there is nothing to send (needle score scores it anew, "
@@ -223,6 +225,12 @@ def _plan_again(run: Run) -> Prepared:
                 f"the haystack {note.name!r} is not what it was when {run.run_id} began "
                 f"({note.source}): put it back, or begin a new run"
             )
+    return haystacks
+
+
+def plan_again(run: Run) -> Prepared:
+    """Plan a run anew from its run.yaml, its trials in the order of the plan."""
+    haystacks = find_texts(run)
     materials = [
         Material(
             language,
@@ -308,10 +316,15 @@ def _describe(
 
 
 def _digest_plan(plan: Plan, layout: Layout, adaptive: bool) -> str:
+    return digest_keys([trial.key for trial in plan.trials], plan.grid, layout, adaptive)
+
+
+def digest_keys(keys: Sequence[str], grid: Grid, layout: Layout, adaptive: bool = False) -> str:
+    """Return a run's digest, from the keys of its trials in the order of its plan."""
     return digest(
         {
-            "keys": [trial.key for trial in plan.trials],
-            "grid": [plan.grid.lengths, plan.grid.depths],
+            "keys": list(keys),
+            "grid": [grid.lengths, grid.depths],
             "layout": layout,
             **({"adaptive": True} if adaptive else {}),
         }

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self, TextIO
 
 from needle.contexts.grid import format_length
+from needle.runs.loading import Loaded
 from needle.statistics.cells import Scored, make_cells
 from needle.telling.palettes import PALETTES
 from needle.words.figures import Cell
@@ -51,6 +52,13 @@ class Tally:
         self._ours_todo = sum(trial.prompt_tokens for trial in todo)
         for trial, score in before:
             self._place(trial, score)
+
+    def take_in(self, scored: Mapping[tuple[str, Language], Sequence[Scored]], number: int) -> None:
+        """Take in all of a run that nothing is left of: so many outcomes, controls among them."""
+        self.before = number
+        for stream, each in scored.items():
+            self.scored[stream] = list(each)
+            self.task, _ = stream
 
     def go_on(self, todo: Sequence[Trial]) -> None:
         """Take in further trials that are to be asked."""
@@ -232,6 +240,12 @@ class LiveWatch:
 
     def __exit__(self, *_: object) -> None:
         self._live.stop()
+
+
+def show_whole(loaded: Loaded) -> None:
+    """Show the heatmaps of a run that nothing is left of, as they stood at its end."""
+    with LiveWatch(loaded.run) as watch:
+        watch.tally.take_in(loaded.joined, len(loaded.states))
 
 
 def draw_text_heatmap(

@@ -5,10 +5,10 @@ from itertools import islice
 from pathlib import Path
 
 from needle import __version__
-from needle.asking.outcomes import settle_states
-from needle.edges.store import OUTCOMES, RUN, load_run, read_lines, read_scores
+from needle.edges.store import RUN, load_run
 from needle.edges.webpage import build_page
-from needle.runs.contest import hold_contest, name_contest
+from needle.runs.contest import gather_contest, name_contest
+from needle.runs.loading import Loaded, load
 from needle.runs.reproduce import make_again
 from needle.runs.surroundings import find_surroundings
 from needle.statistics.conclusions import conclude, conclude_comparison
@@ -19,7 +19,7 @@ from needle.telling.reporttrials import Room
 from needle.words.claims import Comparison, Statistics
 from needle.words.errors import UsageError
 from needle.words.figures import Heatmap
-from needle.words.types import LANGUAGES, Language, Run
+from needle.words.types import LANGUAGES, Language
 
 MOST = 5_900_000
 """Bytes that a page is kept within, as far as shorter texts can do it."""
@@ -51,11 +51,12 @@ def gather(folders: Iterable[Path], scorer: str | None = None, tasks: Sequence[s
                 f"no task {task!r} (--task) in these runs: there are {', '.join(there)}"
             )
     chosen = set(tasks) or set(there)
-    contest = hold_contest(folders, scorer, side_by_side=True)
+    everything = [load(folder, scorer) for folder in folders]
+    contest = gather_contest(everything, side_by_side=True)
     each = zip(contest.heatmaps, (x.statistics for x in contest.standings), strict=True)
     shown = tuple(
-        _show(folder, run, list(islice(each, len(run.tasks) * len(run.languages))), chosen)
-        for folder, run in zip(folders, runs, strict=True)
+        _show(loaded, list(islice(each, len(run.tasks) * len(run.languages))), chosen)
+        for loaded, run in zip(everything, runs, strict=True)
     )
     paired = tuple(
         _say(comparison)
@@ -70,9 +71,8 @@ def _say(comparison: Comparison) -> Paired:
     return Paired(comparison, sentences)
 
 
-def _show(
-    folder: Path, run: Run, drawn: Sequence[tuple[Heatmap, Statistics]], tasks: set[str]
-) -> RunShown:
+def _show(loaded: Loaded, drawn: Sequence[tuple[Heatmap, Statistics]], tasks: set[str]) -> RunShown:
+    folder, run = loaded.folder, loaded.run
     again = make_again(run)
     gaps = {x: tuple(describe_gap(gap, x) for gap in again.gaps) for x in LANGUAGES}
     drawn = [(heatmap, statistics) for heatmap, statistics in drawn if heatmap.task in tasks]
@@ -86,11 +86,11 @@ def _show(
             Told(statistics, {language: conclude(statistics, language) for language in LANGUAGES})
             for _, statistics in drawn
         ),
-        states=settle_states(read_lines(folder / OUTCOMES)),
-        scores=read_scores(folder),
+        states=loaded.states,
+        scores=loaded.every,
         around={
             trial: tuple((place.before, place.after) for place in around.places)
-            for trial, around in find_surroundings(folder, run).items()
+            for trial, around in find_surroundings(run, loaded.states).items()
         },
     )
 

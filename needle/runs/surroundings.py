@@ -4,13 +4,11 @@ Run folders hold no contexts: what stands around a needle follows from run.yaml 
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
-from pathlib import Path
 
-from needle.contexts.passages import find_boundaries, read_passage
-from needle.edges.store import OUTCOMES, read_lines
-from needle.runs.prepare import Prepared, prepare_again
+from needle.contexts.passages import list_boundaries, read_passage
+from needle.runs.prepare import Prepared, plan_again
 from needle.words.errors import NeedleError
 from needle.words.types import Language, Place, Run, Trial
 
@@ -46,16 +44,17 @@ class Surrounding:
     places: tuple[Excerpt, ...]
 
 
-def find_surroundings(folder: Path, run: Run) -> dict[str, Surrounding]:
-    """Return what stands around the inserted sentences of each trial of a run folder, by key.
+def find_surroundings(run: Run, asked: Container[str]) -> dict[str, Surrounding]:
+    """Return what stands around the inserted sentences of a run's trials, by key.
+
+    ``asked`` are the keys of the trials that are wanted.
 
     Empty where it can't be known: the haystack is not at hand or has changed, the run was
     imported. Trials without any inserted sentence have none. All sides of a trial together
     are at most a quarter of its haystack, and each has ``SIDE`` characters at most.
     """
-    asked = {line["trial"] for line in read_lines(folder / OUTCOMES)}
     try:
-        prepared = prepare_again(run)
+        prepared = plan_again(run)
     except NeedleError:
         return {}
     trials = [trial for trial in prepared.plan.trials if trial.key in asked and trial.places]
@@ -116,7 +115,7 @@ def _end_of(text: str, side: int) -> str:
     """Return the last whole sentences of a text, else its last words, up to so many signs."""
     if len(text) > side:
         first = len(text) - side
-        start = next((end for end in find_boundaries(text) if end >= first), None)
+        start = next((end for end in list_boundaries(text) if end >= first), None)
         space = _SPACE.search(text, first)
         start = space.end() if start is None and space else start
         text = text[first if start is None else start :]
@@ -126,7 +125,7 @@ def _end_of(text: str, side: int) -> str:
 def _start_of(text: str, side: int) -> str:
     """Return the first whole sentences of a text, else its first words, up to so many signs."""
     if len(text) > side:
-        ends = [end for end in find_boundaries(text) if end <= side]
-        spaces = [space.start() for space in _SPACE.finditer(text, 1, side)]
-        text = text[: next(iter(ends[::-1] or spaces[::-1]), side)]
+        ends = [end for end in list_boundaries(text) if end <= side]
+        ends = ends or [space.start() for space in _SPACE.finditer(text, 1, side)]
+        text = text[: ends[-1] if ends else side]
     return text.strip()

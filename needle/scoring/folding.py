@@ -42,6 +42,9 @@ _ENGLISH_NUMBER = re.compile(
     rf"(?<![^\W{_HAN_ONE}])(?:{_NUMBER_WORD})(?:(?:\s+and\s+|[\s-]+)(?:{_NUMBER_WORD}))*"
     rf"(?![^\W{_HAN_ONE}])"
 )
+_NO_LETTER = re.compile(r"[^\w ]|_")  # neither a letter nor a digit: the others stay as they are
+_NO_LATIN_BEFORE = r"(?<![^\W_\u3400-\u9fff])"
+_NO_LATIN_AFTER = r"(?:e?s)?(?![^\W_\u3400-\u9fff])"
 _HAN_GAP = re.compile(rf"(?<=[{_HAN_ONE}]) +| +(?=[{_HAN_ONE}])")
 
 
@@ -69,7 +72,7 @@ def fold(text: str) -> str:
     text = _MIXED_NUMBER.sub(lambda match: _read_mixed(match[0]), text)
     text = _CHINESE_NUMBER.sub(lambda match: _read_chinese(match[0]), text)
     text = _ENGLISH_NUMBER.sub(lambda match: _read_english(match[0]), text)
-    text = "".join(_fold_mark(text, index) for index in range(len(text)))
+    text = _NO_LETTER.sub(lambda match: _fold_mark(match.string, match.start()), text)
     return _HAN_GAP.sub("", " ".join(text.split()))
 
 
@@ -178,20 +181,30 @@ def holds(folded: str, answer: str) -> bool:
     A Latin word or a number is not found inside a longer one (3 in 13, cat in scatter);
     a plural s may follow. Chinese is found anywhere, but not in the middle of a number.
     """
+    wanted, before, after = _find_wording(answer)
+    place = folded.find(wanted) if wanted else -1
+    while place >= 0:
+        if before.match(folded, place) and after.match(folded, place + len(wanted)):
+            return True
+        place = folded.find(wanted, place + 1)
+    return False
+
+
+@functools.lru_cache(maxsize=1024)
+def _find_wording(answer: str) -> tuple[str, re.Pattern[str], re.Pattern[str]]:
+    """Return an answer folded, and what must hold before it and after it in a text."""
     wanted = fold(answer)
-    if not wanted:
-        return False
-    before = r"(?<![^\W_\u3400-\u9fff])" if _is_latin(wanted[0]) else ""
-    after = ""
-    if wanted[-1].isdigit():
+    latin = bool(wanted) and _is_latin(wanted[0])
+    before, after = (_NO_LATIN_BEFORE if latin else ""), ""
+    if wanted[-1:].isdigit():
         after = r"(?![\d])(?!\.\d)"
-        if before:
+        if latin:
             after += r"(?![a-z])"
-    elif _is_latin(wanted[-1]):
-        after = r"(?:e?s)?(?![^\W_\u3400-\u9fff])"
-    if wanted[0].isdigit():
+    elif wanted and _is_latin(wanted[-1]):
+        after = _NO_LATIN_AFTER
+    if wanted[:1].isdigit():
         before = r"(?<!\d)(?<!\d\.)(?<![a-z])"
-    return re.search(before + re.escape(wanted) + after, folded) is not None
+    return wanted, re.compile(before), re.compile(after)
 
 
 def _is_latin(character: str) -> bool:

@@ -1,8 +1,9 @@
 """Scorers that need no model: keyword recall and exact match, and law 7's verdicts. Pure."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from needle.scoring.folding import fold, holds
 from needle.scoring.verdicts import classify_reply
@@ -16,6 +17,7 @@ SCORERS = (KEYWORD, EXACT, JUDGE)
 _PARTS = re.compile(r"[\n,;，；、]+|\s+(?:and|und|&)\s+|以及|[和与及跟]|\s*[/|]\s*")
 _LIST_MARK = re.compile(r"^\s*(?:[-*•·]|\(?\d{1,2}[.):、．]|[一二三四五六七八九十]、)\s*")
 _ARTICLE = re.compile(r"^(?:an?|the) ")
+_LATELY = 4096  # replies whose marks are kept: at temperature 0 many are the same
 _MOST_PARTS = 40  # a reply of more parts is no list of answers: its parts are taken singly
 
 
@@ -26,6 +28,9 @@ class Mark:
     score: float | None
     verdict: Verdict
     explanation: str
+
+
+_MarkReply = Callable[[Needle, Reply], Mark]
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,18 +123,33 @@ def _mark(recall: Recall, reply: Reply, lacks: str, whole: str) -> Mark:
 
 def mark_keyword(needle: Needle, result: Reply | Failure) -> Mark:
     """Mark an outcome by keyword recall: the share of answers named anywhere in the reply."""
-    reply = take_reply(result)
-    if isinstance(reply, Mark):
-        return reply
-    recall = recall_answers(needle, reply.response)
-    return _mark(recall, reply, "not there", "every accepted answer is there")
+    return _mark_once(_mark_recall, needle, result)
 
 
 def mark_exact(needle: Needle, result: Reply | Failure) -> Mark:
     """Mark an outcome by exact match: the reply must be the answer and nothing else."""
+    return _mark_once(_mark_match, needle, result)
+
+
+def _mark_once(mark: _MarkReply, needle: Needle, result: Reply | Failure) -> Mark:
+    """Mark an outcome; what has been marked lately, word for word, need not be read again."""
     reply = take_reply(result)
     if isinstance(reply, Mark):
         return reply
+    return _mark_said(mark, needle, reply.response, reply.finish_reason)
+
+
+@lru_cache(maxsize=_LATELY)
+def _mark_said(mark: _MarkReply, needle: Needle, response: str, reason: str | None) -> Mark:
+    return mark(needle, Reply(response, finish_reason=reason))
+
+
+def _mark_recall(needle: Needle, reply: Reply) -> Mark:
+    recall = recall_answers(needle, reply.response)
+    return _mark(recall, reply, "not there", "every accepted answer is there")
+
+
+def _mark_match(needle: Needle, reply: Reply) -> Mark:
     recall = match_answers(needle, reply.response)
     if not recall.share and recall_answers(needle, reply.response).share:
         return Mark(0.0, "missed", "it names an accepted answer, but says more than that")

@@ -36,20 +36,23 @@ def join_scores(
 
     An outcome that the scorer has not scored yet counts as not run.
     """
-    joined = []
+    return join_each(states, scores).get((task, language), [])
+
+
+def join_each(
+    states: Mapping[str, Mapping[str, Any]], scores: Mapping[str, Mapping[str, Any]]
+) -> dict[tuple[str, Language], list[Scored]]:
+    """Join a run's outcomes with their scores by trial, for every task and language at once.
+
+    Controls stand in no cell, and are left out.
+    """
+    joined: dict[tuple[str, Language], list[Scored]] = {}
     for trial, line in states.items():
-        if (line["task"], line["language"], line["control"]) != (task, language, None):
-            continue
-        score = scores.get(trial, _NO_SCORE)
-        joined.append(
-            Scored(
-                line["replicate"],
-                line["context_length"],
-                line["depth_percent"],
-                score["score"],
-                score["verdict"],
-            )
-        )
+        if line["control"] is None:
+            score = scores.get(trial, _NO_SCORE)
+            place = line["replicate"], line["context_length"], line["depth_percent"]
+            scored = Scored(*place, score["score"], score["verdict"])
+            joined.setdefault((line["task"], line["language"]), []).append(scored)
     return joined
 
 

@@ -131,10 +131,10 @@ def _borrow(scores: Scores, bound: Callable[[Scores], Bound]) -> tuple[list[floa
 
 def fall(values: Sequence[float], weights: Sequence[float]) -> list[float]:
     """Return the nearest curve that never rises with length (isotonic regression)."""
-    from sklearn.isotonic import isotonic_regression
+    from scipy.optimize import isotonic_regression
 
-    fitted = isotonic_regression(values, sample_weight=weights, increasing=False)
-    return [float(value) for value in fitted]
+    fitted = isotonic_regression(values, weights=weights, increasing=False)
+    return [float(value) for value in fitted.x]
 
 
 def cross(at: Sequence[float], curve: Sequence[float], level: float) -> tuple[float | None, State]:
