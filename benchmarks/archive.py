@@ -1,4 +1,4 @@
-"""Seconds and memory of each command that works from a finished run, as its outcomes grow.
+"""Seconds, those of the processor, and memory of each command on a finished run, as it grows.
 
     python benchmarks/archive.py [--trials 1000,10000,100000] [--language en] [--rounds 1]
 
@@ -73,8 +73,8 @@ def write_run(out: Path, model: str, language: str, trials: int) -> tuple[Path, 
     return create_whole(out, prepared.run, lines, scores), len(lines)
 
 
-def measure(command: list[str]) -> tuple[float, float]:
-    """Return a command's seconds, and its peak resident memory in MB."""
+def measure(command: list[str]) -> tuple[float, float, float]:
+    """Return a command's seconds, those of the processor, and its peak resident memory in MB."""
     began = time.perf_counter()
     process = subprocess.Popen(
         [sys.executable, "-m", "needle", *command],
@@ -87,7 +87,8 @@ def measure(command: list[str]) -> tuple[float, float]:
     _, status, usage = os.wait4(process.pid, 0)
     if status:
         raise SystemExit(f"needle {' '.join(command)} failed: {said}")
-    return time.perf_counter() - began, usage.ru_maxrss / 1024
+    worked = usage.ru_utime + usage.ru_stime
+    return time.perf_counter() - began, worked, usage.ru_maxrss / 1024
 
 
 def main() -> None:
@@ -98,7 +99,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=1)
     said = parser.parse_args()
     names = ("resume", "score", "table", "compare", "report")
-    print(f"| outcomes | {' | '.join(f'{name}, s (MB)' for name in names)} | page, MB |")
+    print(f"| outcomes | {' | '.join(f'{name}, s / CPU s (MB)' for name in names)} | page, MB |")
     print(f"|{'---|' * (len(names) + 2)}")
     for trials in map(int, said.trials.split(",")):
         with tempfile.TemporaryDirectory() as temporary:
@@ -117,13 +118,14 @@ def row(out: Path, language: str, trials: int, rounds: int) -> str:
         ["compare", str(first), str(second)],
         ["report", str(first), "--output", str(page)],
     )
-    taken: list[list[tuple[float, float]]] = [[] for _ in commands]
+    taken: list[list[tuple[float, float, float]]] = [[] for _ in commands]
     for _ in range(rounds):
         for times, command in zip(taken, commands, strict=True):
             times.append(measure(command))
     cells = [
-        f"{statistics.median(seconds for seconds, _ in times):.1f} "
-        f"({max(memory for _, memory in times):,.0f})"
+        f"{statistics.median(seconds for seconds, _, _ in times):.1f} / "
+        f"{statistics.median(worked for _, worked, _ in times):.1f} "
+        f"({max(memory for _, _, memory in times):,.0f})"
         for times in taken
     ]
     return f"| {number:,} | {' | '.join(cells)} | {page.stat().st_size / 1e6:.1f} |"

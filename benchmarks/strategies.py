@@ -290,16 +290,15 @@ def main(runs: int) -> None:
                 reached.append(find_reached([curve for _, curve in of], kind, width))
             shares = [share for share, _, _ in reached]
             held += [covered for _, covered, _ in reached]
-            tried += [asked for _, _, asked in reached]
+            tried.append(float(np.nanmean([asked for _, _, asked in reached])))
             mean = float(np.mean(shares))
             best[kind] = min(best[kind], mean) if not np.isnan(mean) else best[kind]
             rows.append((kind, *map(write_share, shares), write_share(mean)))
         print_table(*rows)
         print(f"intervals hold the truth in {np.nanmean(held):.1%} of the runs there, and in no")
         print(f"column in less than {np.nanmin(held):.1%}; near the effective length they ask")
-        print(
-            f"{np.nanmean(tried):.2f} trials a length for each of the uniform run's\n", flush=True
-        )
+        print(f"{' / '.join(f'{each:.2f}' for each in tried)} trials a length for each of the")
+        print("uniform run's, by these prices in turn\n", flush=True)
     print(f"{runs} runs a surface; {time.perf_counter() - began:.0f} s")
     dear = {kind: best[kind] for kind in list(MODELS)[:-1] if best[kind] > A_FIFTH}
     if dear:

@@ -62,6 +62,18 @@ def test_a_layer_is_balanced_over_replicates_and_depths(
         assert max(counts.values()) - min(counts[depth] for depth in range(depths)) <= 1
 
 
+@given(st.integers(2, 40), SIZES, SIZES)
+def test_layers_together_are_balanced_over_depths(
+    replicates: int, length: int, depths: int
+) -> None:
+    """However many layers are asked, no depth is asked more than three times more than another."""
+    counts = dict.fromkeys(range(depths), 0)
+    for layer in range(depths):
+        for _, _, depth in list_layer(layer, length, replicates, depths):
+            counts[depth] += 1
+        assert max(counts.values()) - min(counts.values()) <= 3
+
+
 @given(st.integers(2, 40), SIZES, st.integers(4, 40))
 def test_a_layer_is_spread_over_the_document(replicates: int, length: int, depths: int) -> None:
     """From three replicates on a layer is never within one half of the document."""
@@ -69,10 +81,11 @@ def test_a_layer_is_spread_over_the_document(replicates: int, length: int, depth
     assert max(at) - min(at) >= 0.5
 
 
-@given(SIZES, SIZES, SIZES)
-def test_all_layers_together_are_the_whole_grid(replicate: int, length: int, depths: int) -> None:
+@given(st.integers(2, 40), SIZES, SIZES)
+def test_all_layers_together_are_the_whole_grid(replicates: int, length: int, depths: int) -> None:
     """Over all layers of a length a replicate asks every depth once."""
-    assert sorted(order_depths(replicate, length, depths)) == list(range(depths))
+    replicate = replicates - 1
+    assert sorted(order_depths(replicate, length, replicates, depths)) == list(range(depths))
 
 
 @given(SIZES, SIZES, SIZES)
@@ -80,7 +93,8 @@ def test_the_core_of_a_replicate_runs_through_the_depths(
     replicate: int, lengths: int, depths: int
 ) -> None:
     """From length to length a replicate's core asks the depths alike, to within one."""
-    counts = Counter(order_depths(replicate, length, depths)[0] for length in range(lengths))
+    orders = [order_depths(replicate, at, replicate + 1, depths) for at in range(lengths)]
+    counts = Counter(order[0] for order in orders)
     assert max(counts.values()) - min(counts[depth] for depth in range(depths)) <= 1
 
 

@@ -1,14 +1,18 @@
 """Controls: the question without its needle, and without any text; their own rows, in no cell."""
 
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
 from driving import Call, only_folder, read_log
+from hypothesis import given
+from hypothesis import strategies as st
 from serving import Answer, Body, Server, reply
 from test_labels import make_heatmap
 
+from needle.contexts.grid import choose_place
 from needle.statistics.controls import tally_controls
 from needle.telling.captions import describe_controls, warn_known
 from needle.words.figures import Controls
@@ -28,6 +32,27 @@ def run(call: Call, server: Server, *said: str) -> tuple[list[dict[str, Any]], l
     lines = read_log(only_folder(Path("runs")) / "outcomes.jsonl")
     numbers = [int(line["request_id"].removeprefix("request-")) for line in lines]
     return lines, [server.bodies[number] for number in numbers]
+
+
+@pytest.mark.parametrize("layout", ["classic", "shared"])
+def test_an_adaptive_run_has_few_controls(layout: str, call: Call) -> None:
+    """Each replicate is asked without its needle once, at one of the lengths."""
+    said = ("--model", "moonshot-v1-32k", "--language", "en", "--lengths", "2k,4k,6k,8k,10k")
+    more = ("--depths", "0,50,100", "--replicates", "10", "--layout", layout, "--json")
+    plain, adaptive = (
+        json.loads(call("plan", *said, *more, *extra).out)[0] for extra in ((), ("--adaptive",))
+    )
+    assert plain["controls"]["no_needle"] == 50
+    assert adaptive["controls"]["no_needle"] == 10
+    assert adaptive["controls"]["no_haystack"] == plain["controls"]["no_haystack"]
+    assert adaptive["trials"] == plain["trials"] - 40
+
+
+@given(st.integers(1, 40), st.integers(1, 60))
+def test_few_controls_are_spread_over_the_lengths(lengths: int, replicates: int) -> None:
+    """Any first replicates' controls are at each length alike, to within two."""
+    counts = Counter(choose_place(replicate, lengths) for replicate in range(replicates))
+    assert max(counts.values()) - min(counts[length] for length in range(lengths)) <= 2
 
 
 @pytest.mark.parametrize("task", ["single", "multi", "distractors", "chain", "cross"])

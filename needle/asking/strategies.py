@@ -19,7 +19,7 @@ SHARED: tuple[Name, ...] = ("shared", "adaptive, shared")
 FEWEST = 6
 """Replicates under which an adaptive run claims nothing, and so none is reckoned."""
 
-MORE_REPLICATES = {"adaptive": 2.0, "adaptive, shared": 1.2}
+MORE_REPLICATES = {"adaptive": 2.4, "adaptive, shared": 1.2}
 """The replicates of an adaptive run for each of a uniform one, as benchmarks/strategies.py has."""
 
 SHARE_AT_EDGES = {"adaptive": 0.27, "adaptive, shared": 0.4}

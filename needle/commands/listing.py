@@ -119,6 +119,7 @@ def _prepare_one(
     if len(recipe.task) > 1:
         raise UsageError(f"one prompt is of one task (--task): say {' or '.join(recipe.task)}")
     recipe = replace(recipe, replicates=max(recipe.replicates, replicate + 1), controls="all")
+    recipe = replace(recipe, adaptive=False)  # which has few controls; prompts are the same
     if not recipe.model:
         recipe = replace(recipe, base_url=recipe.base_url or ("http://127.0.0.1/v1",))
     name = recipe.model[0] if recipe.model else _NO_MODEL

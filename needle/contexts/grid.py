@@ -13,6 +13,9 @@ from needle.words.types import Grid
 Spacing = Literal["linear", "sigmoid"]
 GRID_NAMES = ("default", "published", "full")
 
+GOLDEN = 0.6180339887498949
+"""The golden section: any few of its multiples, less their whole parts, lie far apart in 0-1."""
+
 SHORTEST = 1_000
 UNKNOWN_WINDOW_TOP = 128_000
 """Where a grid without a top ends if the model's window is not known."""
@@ -73,6 +76,11 @@ def space_depths(count: int, spacing: Spacing) -> tuple[float, ...]:
         )
     digits = 0 if count <= _WHOLE_PERCENT_COUNT else 3
     return tuple(round(x, digits) for x in evenly)
+
+
+def choose_place(number: int, places: int) -> int:
+    """Return one of so many places for each number; any few numbers in a row are far apart."""
+    return int((number + 0.5) * GOLDEN % 1 * places)
 
 
 def make_grid(wish: GridWish, room: int | None) -> Grid:

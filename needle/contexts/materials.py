@@ -48,8 +48,9 @@ class Settings:
     """What else shapes a run's requests.
 
     ``base_lengths`` are for the tasks with a base score; ``controls`` says whether questions
-    are also asked without their needle, and without any text. Without ``fittings``, by the
-    text's language, lengths are in the common count.
+    are also asked without their needle, and without any text, ``sparing`` that the former are
+    asked at one length a replicate. Without ``fittings``, by the text's language, lengths are in
+    the common count.
     """
 
     model: Model
@@ -62,6 +63,7 @@ class Settings:
     reply_tokens: int
     base_lengths: tuple[int, ...] = ()
     controls: bool = False
+    sparing: bool = False
     fittings: Mapping[Language, Fitting] | None = None
     layout: Layout = "classic"
 

@@ -16,6 +16,7 @@ from needle.contexts.trials import (
     ask_bare,
     count_tokens,
     describe_text,
+    find_controlled,
     key_trial,
 )
 from needle.words.errors import UsageError
@@ -28,16 +29,17 @@ _FREE = 12  # times that a new end may find new places; from then on the places 
 def plan_shared(askings: Sequence[Asking], grid: Grid) -> list[Trial]:
     """Plan one replicate's trials in shared contexts, short contexts first.
 
-    Of the needles the last is asked for in every context without being there, where controls
-    are wanted; the bare questions of the others come before all contexts. Raises UsageError
+    Of the needles the last is asked for without being there, in each context that has this
+    control; the bare questions of the others come before all contexts. Raises UsageError
     where a length can't be made.
     """
     settings, trials = askings[0].settings, []
     if settings.controls:
         trials += [ask_bare(asking) for asking in askings[:-1]]
+    controlled = find_controlled(askings[-1], grid)
     for length in grid.lengths:
         try:
-            trials += _plan_length(askings, length, grid.depths)
+            trials += _plan_length(askings, length, grid.depths, controlled=length in controlled)
         except ValueError as error:
             raise UsageError(
                 f"length {length} can't be made: {error} {settings.unit}, with a needle for each "
@@ -61,7 +63,9 @@ def find_crowded(trials: Sequence[Trial]) -> tuple[int, float] | None:
     return max(shares.items(), key=lambda item: item[1], default=None)
 
 
-def _plan_length(askings: Sequence[Asking], length: int, depths: Sequence[float]) -> list[Trial]:
+def _plan_length(
+    askings: Sequence[Asking], length: int, depths: Sequence[float], *, controlled: bool
+) -> list[Trial]:
     """Plan one context and all its questions, that of the first depth first, the control last."""
     *planted, spare = askings
     settings, reading = spare.settings, spare.reading
@@ -73,7 +77,7 @@ def _plan_length(askings: Sequence[Asking], length: int, depths: Sequence[float]
     ]
     frames = [asking.frame(inserts) for asking in (*asked, spare)]
     fitted, totals = fit_together(reading.passage, reading.boundaries, frames, target, depths)
-    if not settings.controls:
+    if not controlled:
         totals = totals[:-1]
     return [
         _make_trial(asking, length, target, number, inserts, fitted, total)

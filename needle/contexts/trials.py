@@ -6,6 +6,7 @@ from typing import Any
 
 from needle.contexts.context import Fitted, Frame, fit, share_cut
 from needle.contexts.counting import Counting
+from needle.contexts.grid import choose_place
 from needle.contexts.keys import TextKey, make_keys
 from needle.contexts.materials import Material, Settings
 from needle.contexts.needles import Insert, spread
@@ -93,16 +94,17 @@ def plan_needle(
 
     Cells that fall on the same place are one trial. A base length that has no room for any
     text is left out. Where controls are wanted, the bare question comes first, and one trial
-    without the needle follows each length's cells. Raises UsageError where a length of the
-    grid can't be made.
+    without the needle follows the cells of each length that has it. Raises UsageError where a
+    length of the grid can't be made.
     """
     trials: list[Trial] = []
     merged: list[SamePlace] = []
     if asking.settings.controls:
         trials.append(ask_bare(asking))
+    controlled = find_controlled(asking, grid)
     for length in sorted({*grid.lengths, *base_lengths}):
         in_grid = length in grid.lengths
-        depths = (*grid.depths, None) if in_grid and asking.settings.controls else grid.depths
+        depths = (*grid.depths, None) if length in controlled else grid.depths
         try:
             block = _plan_length(asking, length, depths)
         except ValueError as error:
@@ -116,6 +118,18 @@ def plan_needle(
         trials += apart
         merged += same if in_grid else []
     return trials, merged
+
+
+def find_controlled(asking: Asking, grid: Grid) -> tuple[int, ...]:
+    """Return the lengths at which a question is also asked without its needle.
+
+    In a sparing run a replicate has one of them, and any few replicates' lie far apart.
+    """
+    if not asking.settings.controls:
+        return ()
+    if not asking.settings.sparing:
+        return grid.lengths
+    return (grid.lengths[choose_place(asking.reading.replicate, len(grid.lengths))],)
 
 
 def _merge(block: Sequence[Trial]) -> tuple[list[Trial], list[SamePlace]]:

@@ -47,6 +47,18 @@ function verdictOf(map, verdict) {
   return verdict === "not_run" && runOf(map).imported ? say("no_result") : verdictName(verdict);
 }
 
+function squareVerdict(map, verdict) {
+  // A square that an adaptive run has left says what the figure says of it.
+  return (verdict === "not_run" && map.words[view.language].marks.not_run) || verdictOf(map, verdict);
+}
+
+function verdictEverywhere(verdict) {
+  // What all runs of a page call it, where they agree.
+  const there = held.maps.filter((map) => map.verdicts.some((counts) => verdict in counts));
+  const names = unique(there.map((map) => squareVerdict(map, verdict)));
+  return names.length === 1 ? names[0] : verdictName(verdict);
+}
+
 function spentText(map) {
   const { spent } = map;
   const amounts = Object.entries(spent.money).map(([currency, amount]) => money(amount, currency));

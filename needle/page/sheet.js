@@ -70,7 +70,8 @@ function cellTable(map) {
   const rows = map.depths.map((each, row) => [map.depth_ticks[row],
     ...map.lengths.map((_, column) => {
       const cell = cellAt(map, column, row);
-      return cell.score === null ? listed(Object.keys(cell.verdicts).map(verdictName)) : percent(cell.score);
+      if (cell.score !== null) return percent(cell.score);
+      return listed(Object.keys(cell.verdicts).map((verdict) => squareVerdict(map, verdict)));
     })]);
   return table([say("depth_by_length"), ...map.length_ticks], rows, { class: "cells" });
 }

@@ -5,7 +5,7 @@ function describeCell(cell) {
   const chosen = cell.trials.map((number) => trial(map, number));
   const of = (name) => chosen.map((each) => each[name]);
   const counts = Object.entries(cell.verdicts).map(([verdict, count]) =>
-    `${verdictName(verdict)}${count > 1 || chosen.length > 1 ? ` ${count}` : ""}`);
+    `${squareVerdict(map, verdict)}${count > 1 || chosen.length > 1 ? ` ${count}` : ""}`);
   return {
     title: cell.score === null ? say("no_score") : percent(cell.score),
     pairs: [

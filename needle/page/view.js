@@ -84,7 +84,7 @@ function fillFilters(changeMaps, changeVerdicts) {
         changeMaps();
       })));
   }
-  group("filter_verdict", presentVerdicts().map((verdict) => choice("verdict", verdictName(verdict),
+  group("filter_verdict", presentVerdicts().map((verdict) => choice("verdict", verdictEverywhere(verdict),
     view.verdicts.has(verdict), (isOn) => {
       toggled(view.verdicts, verdict, isOn);
       changeVerdicts();

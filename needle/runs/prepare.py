@@ -102,6 +102,7 @@ def prepare(recipe: Recipe, told_language: bool, model_name: str, date: str) -> 
         reply_tokens=recipe.reply_tokens or model.reply_tokens,
         base_lengths=BASE_LENGTHS,
         controls=recipe.controls == "all",
+        sparing=recipe.adaptive,
         fittings=_make_fittings(ratio, tokens),
         layout=recipe.layout,
     )
@@ -254,6 +255,7 @@ def plan_again(run: Run) -> Prepared:
         reply_tokens=known(run.reply_tokens),
         base_lengths=run.base_lengths,
         controls=run.controls == "all",
+        sparing=run.adaptive,
         fittings=_make_fittings(run.ratio, tokens),
         layout=run.layout,
     )

@@ -16,6 +16,7 @@ from collections.abc import Callable, Container, Iterable, Sequence
 from functools import cache
 from math import gcd, log2, sqrt
 
+from needle.contexts.grid import GOLDEN
 from needle.words.claims import EffectiveLength, WeakRegion
 from needle.words.types import Grid, Language, Run, SamePlace, Trial
 
@@ -31,7 +32,7 @@ ENOUGH = 0.5
 EDGE_EVERY = 8
 """Every so many layers one is at an edge of the weak region, where there is one."""
 
-_GOLDEN = 0.6180339887498949
+_FAR = 1_000_000  # whole numbers, so that every machine finds the same order
 _AT_ENDS = 3  # lengths at either end of the interval: its bounds draw on neighbours
 
 Square = tuple[int, int, int]
@@ -44,33 +45,60 @@ Layers = tuple[tuple[tuple[Trial, ...], ...], ...]
 """The trials of each length's layers, each trial in the layer that asks it first."""
 
 
-def order_depths(replicate: int, length: int, depths: int) -> tuple[int, ...]:
+def order_depths(replicate: int, length: int, replicates: int, depths: int) -> tuple[int, ...]:
     """Return the numbers of the depths in the order in which a replicate asks them at a length.
 
-    Depths are gone through in an order of which any stretch is spread over the document: one by
-    one from replicate to replicate and from layer to layer, from length to length in steps that
-    have no divisor in common with their number.
+    Depths stand in an order of which any stretch is spread over the document. A layer goes
+    through them from replicate to replicate, and from length to length in steps that have no
+    divisor in common with their number. Each layer has its own place to begin.
     """
     spread, start = _spread(depths), replicate + length * _find_stride(depths)
-    return tuple(spread[(start + layer) % depths] for layer in range(depths))
+    begun = _begin_layers(replicates % depths, depths)
+    return tuple(spread[(start + shift) % depths] for shift in begun)
 
 
 @cache
 def _spread(depths: int) -> tuple[int, ...]:
     """Return the numbers of the depths in the order of the multiples of the golden section."""
-    places = [(number * _GOLDEN) % 1 for number in range(depths)]
+    places = [(number * GOLDEN) % 1 for number in range(depths)]
     return tuple(sorted(places).index(place) for place in places)
 
 
+@cache
+def _begin_layers(left_over: int, depths: int) -> tuple[int, ...]:
+    """Return where each layer begins in the order of depths.
+
+    After all depths have had as many replicates, ``left_over`` more take the first few from there.
+    The next layer is the one with which all depths have most nearly been asked alike; of
+    those, the one that is at depths far from those that the same replicates have had.
+    """
+    import numpy as np
+
+    around = np.add.outer(np.arange(depths), np.arange(depths)) % depths
+    extra = np.asarray(around < left_over, dtype=int)[(-np.arange(depths)) % depths]
+    at = np.asarray(_spread(depths))[around]
+    asked, begun = extra[0].copy(), [0]
+    apart = np.abs(at - at[0])
+    while len(begun) < depths:
+        uneven = extra @ asked
+        near = (_FAR // np.maximum(apart, 1)).sum(axis=1)
+        left = [shift for shift in range(depths) if shift not in begun]
+        chosen = min(left, key=lambda shift: (uneven[shift], near[shift], shift))
+        begun.append(chosen)
+        asked += extra[chosen]
+        apart = np.minimum(apart, np.abs(at - at[chosen]))
+    return tuple(begun)
+
+
 def _find_stride(depths: int) -> int:
-    least = max(round(depths * (1 - _GOLDEN)), 1)
+    least = max(round(depths * (1 - GOLDEN)), 1)
     return next(s for s in range(least, depths + 1) if gcd(s, depths) == 1)
 
 
 def list_layer(layer: int, length: int, replicates: int, depths: int) -> tuple[Square, ...]:
     """Return the squares of a length's layer, one a replicate."""
     return tuple(
-        (replicate, length, order_depths(replicate, length, depths)[layer])
+        (replicate, length, order_depths(replicate, length, replicates, depths)[layer])
         for replicate in range(replicates)
     )
 

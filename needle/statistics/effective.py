@@ -20,11 +20,14 @@ import numpy as np
 from needle.statistics.intervals import (
     LEVEL,
     SHRINKAGE,
+    Numbers,
     Scores,
-    estimate,
-    mean_variance,
+    Values,
+    estimate_stretches,
+    mean_variances,
     near_cells,
     quantile,
+    sum_stretches,
 )
 from needle.words.claims import Definition, EffectiveLength, Scope, State
 
@@ -34,8 +37,11 @@ ABSOLUTE = 0.856
 KEPT = 0.85
 """NoLiMa's share of the score at short lengths."""
 
-Bound = tuple[float, float, float]
-"""A value, and the ends of its interval."""
+Bounds = tuple[Values, Values, Values]
+"""Values, and the ends of their intervals: an entry for each stretch of neighbouring lengths."""
+
+Bound = Callable[[Scores, Numbers, Numbers], Bounds]
+"""What gives them for the lengths' scores, and the stretches' starts and ends (intervals)."""
 
 
 def reach_absolute(lengths: Sequence[float], scores: Scores) -> EffectiveLength:
@@ -43,12 +49,7 @@ def reach_absolute(lengths: Sequence[float], scores: Scores) -> EffectiveLength:
 
     ``scores`` are of the shape (replicates, lengths, depths), lengths in ascending order.
     """
-
-    def bound(part: Scores) -> Bound:
-        one = estimate(part)
-        return one.value or 0.0, one.low or 0.0, one.high or 0.0
-
-    return _reach("absolute", lengths, scores, bound, ABSOLUTE, ABSOLUTE)
+    return _reach("absolute", lengths, scores, _share, ABSOLUTE, ABSOLUTE)
 
 
 def reach_relative(lengths: Sequence[float], scores: Scores, base: Scores) -> EffectiveLength:
@@ -58,14 +59,18 @@ def reach_relative(lengths: Sequence[float], scores: Scores, base: Scores) -> Ef
     shortens nothing. ``base`` is of the shape of ``scores``, with lengths and depths of its own.
     """
     if np.isnan(base).all():
-        return _reach("relative", (), scores[:, :0, :], estimate_nothing, 0.0, None)
+        return _reach("relative", (), scores[:, :0, :], _share, 0.0, None)
+
+    def bound(part: Scores, starts: Numbers, ends: Numbers) -> Bounds:
+        return _margin(part, base, starts, ends)
+
     threshold = KEPT * float(np.nanmean(base))
-    return _reach("relative", lengths, scores, lambda part: _margin(part, base), 0.0, threshold)
+    return _reach("relative", lengths, scores, bound, 0.0, threshold)
 
 
-def estimate_nothing(_part: Scores) -> Bound:
-    """Stand in for a bound where there is nothing to be bounded."""
-    return 0.0, 0.0, 0.0
+def _share(scores: Scores, starts: Numbers, ends: Numbers) -> Bounds:
+    """Return recall over stretches of lengths, with the ends."""
+    return estimate_stretches(scores, near_cells(scores), starts, ends)
 
 
 def _mean_by_replicate(base: Scores) -> Scores:
@@ -76,26 +81,27 @@ def _mean_by_replicate(base: Scores) -> Scores:
     return np.where(sizes > 0, means, np.nanmean(base))
 
 
-def _margin(scores: Scores, base: Scores) -> Bound:
-    """Return how far recall at some lengths is over its share of the base, with the ends."""
+def _margin(scores: Scores, base: Scores, starts: Numbers, ends: Numbers) -> Bounds:
+    """Return how far recall over stretches is over its share of the base, with the ends."""
     margin = scores - KEPT * _mean_by_replicate(base)
-    value = float(np.nanmean(margin))
+    trials = sum_stretches((~np.isnan(scores)).sum(axis=(0, 2)), starts, ends)
+    values = sum_stretches(np.nansum(margin, axis=(0, 2)), starts, ends) / trials
     cells, short = near_cells(scores), float(np.nanmean(near_cells(base)))
     if len(scores) == 1:
-        number = int((~np.isnan(scores)).sum())
-        variance = float(np.nanmean(cells)) / number
-        variance += KEPT**2 * short / int((~np.isnan(base)).sum())
+        known = sum_stretches((~np.isnan(cells)).sum(axis=1), starts, ends)
+        variances = sum_stretches(np.nansum(cells, axis=1), starts, ends) / known / trials
+        variances += KEPT**2 * short / int((~np.isnan(base)).sum())
     else:
-        variance = mean_variance(margin, cells + KEPT**2 * short, SHRINKAGE)
-    half = quantile(1 - LEVEL / 2) * math.sqrt(variance)
-    return value, value - half, value + half
+        variances = mean_variances(margin, cells + KEPT**2 * short, SHRINKAGE, starts, ends)
+    half = quantile(1 - LEVEL / 2) * np.sqrt(variances)
+    return values, values - half, values + half
 
 
 def _reach(
     definition: Definition,
     lengths: Sequence[float],
     scores: Scores,
-    bound: Callable[[Scores], Bound],
+    bound: Bound,
     level: float,
     threshold: float | None,
 ) -> EffectiveLength:
@@ -107,7 +113,8 @@ def _reach(
     scores = scores[:, there, :]
     weights = [int(number) for number in (~np.isnan(scores)).sum(axis=(0, 2))]
     (length, state), (low, low_state), (high, high_state) = (
-        cross(at, fall(values, weights), level) for values in _borrow(scores, bound)
+        cross(at, fall(list(map(float, values)), weights), level)
+        for values in _borrow(scores, bound)
     )
     # Where recall rises with length after all, bounds may pass each other: the length stays inside.
     start = None if "below" in (low_state, state) else min(low or at[0], length or at[0])
@@ -115,18 +122,18 @@ def _reach(
     return EffectiveLength(definition, threshold, length, state, start, end, scope)
 
 
-def _borrow(scores: Scores, bound: Callable[[Scores], Bound]) -> tuple[list[float], ...]:
+def _borrow(scores: Scores, bound: Bound) -> Bounds:
     """Return the values at each length, and the ends of their intervals.
 
     Recall does not rise with length, so at each length it is at least the mean over it and any
     that follow, and at most the mean over it and any before: the best of these bounds is taken.
     """
     count = scores.shape[1]
-    found = {(i, j): bound(scores[:, i : j + 1, :]) for i in range(count) for j in range(i, count)}
-    values = [found[i, i][0] for i in range(count)]
-    lows = [max(found[i, j][1] for j in range(i, count)) for i in range(count)]
-    highs = [min(found[i, j][2] for i in range(j + 1)) for j in range(count)]
-    return values, lows, highs
+    first, last = np.triu_indices(count)
+    values, lows, highs = bound(scores, first, last + 1)
+    by_first, by_last = np.full((count, count), -np.inf), np.full((count, count), np.inf)
+    by_first[first, last], by_last[first, last] = lows, highs
+    return values[first == last], by_first.max(axis=1), by_last.min(axis=0)
 
 
 def fall(values: Sequence[float], weights: Sequence[float]) -> list[float]:

@@ -35,6 +35,9 @@ LEVEL = 0.05
 Scores = NDArray[np.float64]
 """Scores (or differences) of shape (replicates, lengths, depths); NaN where there is none."""
 
+Numbers = NDArray[np.int_]
+Values = NDArray[np.float64]
+
 
 def estimate(scores: Scores) -> Estimate:
     """Return the mean score with its interval; it is never of zero width.
@@ -47,19 +50,40 @@ def estimate(scores: Scores) -> Estimate:
     scope: Scope = "population" if len(scores) > 1 else "draw"
     if not trials:
         return Estimate(None, None, None, 0, 0, scope)
-    mean = min(max(float(np.nansum(scores)) / trials, 0.0), 1.0)
-    if scope == "draw":
-        effective = float(trials)
-    else:
-        near = (mean * count + 0.5) / (count + 1)
-        variance = mean_variance(scores, near_cells(scores), SHRINKAGE)
-        effective = min(max(near * (1 - near) / variance, count), trials)
-    low, high = share_interval(mean, effective)
-    return Estimate(mean, low, high, trials, count, scope)
+    whole = np.array([0]), np.array([scores.shape[1]])
+    means, lows, highs = estimate_stretches(scores, near_cells(scores), *whole)
+    return Estimate(float(means[0]), float(lows[0]), float(highs[0]), trials, count, scope)
+
+
+def estimate_stretches(
+    scores: Scores, cells: Scores, starts: Numbers, ends: Numbers
+) -> tuple[Values, Values, Values]:
+    """Return mean scores over stretches of neighbouring lengths, and their intervals' ends.
+
+    An entry a stretch: from length number ``starts`` to before ``ends``, each with a score.
+    ``cells`` are as in mean_variances. With a single replicate it is Wilson's over its trials.
+    """
+    there = ~np.isnan(scores)
+    trials = sum_stretches(there.sum(axis=(0, 2)), starts, ends)
+    counts = (sum_stretches(there.sum(axis=2), starts, ends) > 0).sum(axis=0)
+    means = sum_stretches(np.nansum(scores, axis=(0, 2)), starts, ends) / trials
+    means = np.clip(means, 0.0, 1.0)
+    if len(scores) == 1:
+        return means, *share_intervals(means, trials)
+    near = (means * counts + 0.5) / (counts + 1)
+    variances = mean_variances(scores, cells, SHRINKAGE, starts, ends)
+    effective = np.minimum(np.maximum(near * (1 - near) / variances, counts), trials)
+    return means, *share_intervals(means, effective)
 
 
 def share_interval(mean: float, trials: float) -> tuple[float, float]:
-    """Return a 95% interval of a share of so many trials: the wider ends of Wilson's and Jeffreys'.
+    """Return a 95% interval of a share of so many trials, as share_intervals does."""
+    low, high = share_intervals(np.array([mean]), np.array([trials], dtype=float))
+    return float(low[0]), float(high[0])
+
+
+def share_intervals(means: Values, trials: Values) -> tuple[Values, Values]:
+    """Return 95% intervals of shares of so many trials: the wider ends of Wilson's and Jeffreys'.
 
     Brown, Cai and DasGupta (2001) recommend both; near 0 and 1 each alone falls short at times.
     Where all were found, or none, it is Wilson's.
@@ -67,15 +91,16 @@ def share_interval(mean: float, trials: float) -> tuple[float, float]:
     from scipy.special import betaincinv
 
     square = quantile(1 - LEVEL / 2) ** 2
-    middle = (mean + square / (2 * trials)) / (1 + square / trials)
-    spread = mean * (1 - mean) / trials + square / (4 * trials**2)
-    half = math.sqrt(square * max(spread, 0.0)) / (1 + square / trials)
-    low, high = middle - half, middle + half
-    if 0 < mean < 1:
-        found, lost = mean * trials + 0.5, (1 - mean) * trials + 0.5
-        low = min(low, float(betaincinv(found, lost, LEVEL / 2)))
-        high = max(high, float(betaincinv(found, lost, 1 - LEVEL / 2)))
-    return (0.0 if mean == 0 else max(low, 0.0)), (1.0 if mean == 1 else min(high, 1.0))
+    middle = (means + square / (2 * trials)) / (1 + square / trials)
+    spread = means * (1 - means) / trials + square / (4 * trials**2)
+    half = np.sqrt(square * np.maximum(spread, 0.0)) / (1 + square / trials)
+    lows, highs = middle - half, middle + half
+    inside = (means > 0) & (means < 1)
+    found, lost = means[inside] * trials[inside] + 0.5, (1 - means[inside]) * trials[inside] + 0.5
+    lows[inside] = np.minimum(lows[inside], betaincinv(found, lost, LEVEL / 2))
+    highs[inside] = np.maximum(highs[inside], betaincinv(found, lost, 1 - LEVEL / 2))
+    lows, highs = np.maximum(lows, 0.0), np.minimum(highs, 1.0)
+    return np.where(means == 0, 0.0, lows), np.where(means == 1, 1.0, highs)
 
 
 def near_cells(scores: Scores) -> Scores:
@@ -86,34 +111,48 @@ def near_cells(scores: Scores) -> Scores:
 
 
 def mean_variance(scores: Scores, cells: Scores, shrinkage: float) -> float:
-    """Return the variance of the mean over replicates.
+    """Return the variance of the mean over replicates, as mean_variances does for a stretch."""
+    whole = np.array([0]), np.array([scores.shape[1]])
+    return float(mean_variances(scores, cells, shrinkage, *whole)[0])
+
+
+def mean_variances(
+    scores: Scores, cells: Scores, shrinkage: float, starts: Numbers, ends: Numbers
+) -> Values:
+    """Return the variance of the mean over replicates in each stretch of neighbouring lengths.
 
     ``cells`` are the greatest variances of each cell's score, of which ``shrinkage`` replicates
-    are taken in.
+    are taken in. A stretch goes from length number ``starts`` to before ``ends``.
     """
-    there = ~np.isnan(scores)
-    sizes = there.sum(axis=(1, 2))
-    sizes, totals = sizes[sizes > 0], np.nansum(scores, axis=(1, 2))[sizes > 0]
-    count = len(sizes)
-    greatest = _greatest_spread(cells)
-    if count == 1:
-        return greatest
-    off = (totals - sizes * (totals.sum() / sizes.sum())) / sizes.mean()
-    spread = float((off**2).sum())
-    return (spread + shrinkage * greatest) / (count - 1 + shrinkage) / count
+    sizes = sum_stretches((~np.isnan(scores)).sum(axis=2), starts, ends)
+    totals = sum_stretches(np.nansum(scores, axis=2), starts, ends)
+    counts = (sizes > 0).sum(axis=0)
+    off = totals - sizes * (totals.sum(axis=0) / sizes.sum(axis=0))
+    spread = ((off * counts / sizes.sum(axis=0)) ** 2).sum(axis=0)
+    greatest = _greatest_spreads(cells, starts, ends)
+    several = (spread + shrinkage * greatest) / np.maximum(counts - 1 + shrinkage, 1) / counts
+    return np.where(counts == 1, greatest, several)
 
 
-def _greatest_spread(cells: Scores) -> float:
+def sum_stretches(values: Numbers | Values, starts: Numbers, ends: Numbers) -> Values:
+    """Return sums over stretches of the last axis, an entry each."""
+    sums = np.zeros((*values.shape[:-1], values.shape[-1] + 1))
+    np.cumsum(values, axis=-1, out=sums[..., 1:])
+    return np.asarray(sums[..., ends] - sums[..., starts])
+
+
+def _greatest_spreads(cells: Scores, starts: Numbers, ends: Numbers) -> Values:
     """Return how far replicates' means can vary at most, given the variance of each cell.
 
     At one length a replicate may be found at all depths or at none (Cauchy and Schwarz's bound);
     of that, IN_COMMON is taken to go for all lengths at once.
     """
-    columns = [column[~np.isnan(column)] for column in cells]
-    at_lengths = np.array([np.sqrt(column).mean() for column in columns if len(column)])
-    together = float(at_lengths.mean() ** 2)
-    apart = float((at_lengths**2).mean() / len(at_lengths))
-    return IN_COMMON * together + (1 - IN_COMMON) * apart
+    known = (~np.isnan(cells)).sum(axis=1)
+    at_lengths = np.nansum(np.sqrt(cells), axis=1) / np.maximum(known, 1)
+    number = sum_stretches(known > 0, starts, ends)
+    together = (sum_stretches(at_lengths, starts, ends) / number) ** 2
+    apart = sum_stretches(at_lengths**2, starts, ends) / number**2
+    return np.asarray(IN_COMMON * together + (1 - IN_COMMON) * apart)
 
 
 def estimate_difference(differences: Scores) -> Estimate:
