@@ -78,7 +78,7 @@ def _print_strategies(prepared: Prepared, ways: Sequence[Strategy]) -> None:
         click.echo("how this endpoint keeps prompts is not known: no cache is counted on")
     if any(way.name in ADAPTIVE and way.why_not is None for way in ways):
         click.echo(
-            f"adaptive: reckoned for a model that fails at two thirds of the lengths, asked "
+            f"adaptive: reckoned for a model that fails half way along the lengths, asked "
             f"further at {AT_EDGE} lengths there, for the same interval of the effective length "
             f"(docs/strategies.md)"
         )
