@@ -64,9 +64,9 @@ $(READY): pyproject.toml constraints.txt
 	$(BIN)/python $(PIP) -c constraints.txt -e '.[dev]'
 	@touch $(READY)
 
-# What drives Debian's Chromium, beside all that the other tests need.
+# What drives Debian's Chromium, and Ray, beside all that the other tests need.
 $(DRIVER): $(READY)
-	$(BIN)/python $(PIP) -c constraints.txt -e '.[dev,real]'
+	$(BIN)/python $(PIP) -c constraints.txt -e '.[dev,real,ray]'
 	@touch $@
 
 $(PROXY)/ready: configs/proxy/constraints.txt

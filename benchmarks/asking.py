@@ -28,7 +28,8 @@ from needle.edges.config import read_recipe
 from needle.edges.endpoint import request_body
 from needle.edges.store import create_run
 from needle.runs.prepare import Prepared, prepare
-from needle.runs.runner import Orders, carry_out, passage_reader, write_prompt
+from needle.runs.runner import Orders, carry_out
+from needle.runs.writing import passage_reader, write_prompt
 from needle.words.errors import known
 from needle.words.types import Score, Trial
 

@@ -27,7 +27,7 @@ from needle.contexts.prompts import build_messages, choose_template
 from needle.edges.config import read_recipe
 from needle.edges.needlefiles import load_needle_source
 from needle.runs.prepare import Prepared, prepare
-from needle.runs.runner import passage_reader
+from needle.runs.writing import passage_reader
 from needle.scoring.scorers import recall_answers
 from needle.simulated.oracle import Lesson, learn
 from needle.simulated.reader import answer, rank, split_prompt

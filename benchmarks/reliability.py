@@ -279,7 +279,7 @@ def _name_prompts(folder: Path) -> dict[str, str]:
     from needle.contexts.prompts import build_messages
     from needle.edges.store import load_run
     from needle.runs.prepare import prepare_again
-    from needle.runs.runner import passage_reader
+    from needle.runs.writing import passage_reader
 
     prepared = prepare_again(load_run(folder))
     read = passage_reader(prepared)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from needle.contexts.prompts import build_messages, choose_template
 from needle.runs.prepare import Prepared
-from needle.runs.runner import passage_reader
+from needle.runs.writing import passage_reader
 
 Encode = Callable[[str], Sequence[int]]
 _A_MESSAGE = 2**30  # stands for a message's beginning, and is no token's number

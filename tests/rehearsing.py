@@ -17,7 +17,7 @@ from needle.contexts.prompts import build_messages, choose_template
 from needle.edges.config import read_recipe
 from needle.edges.tokens import load_encoder
 from needle.runs.prepare import Prepared, prepare
-from needle.runs.runner import passage_reader
+from needle.runs.writing import passage_reader
 from needle.words.tariffs import CacheRules
 
 MARKS = ("cache_control", "prompt_cache_breakpoint")

@@ -13,7 +13,7 @@ from needle.caching.ordering import arrange
 from needle.contexts.prompts import build_messages, choose_template
 from needle.edges.caches import find_cache
 from needle.edges.endpoint import request_body
-from needle.runs.runner import passage_reader
+from needle.runs.writing import passage_reader
 from needle.words.tariffs import CacheRules
 
 ALL = ("none", "openai", "kimi", "anthropic", "openai-explicit")

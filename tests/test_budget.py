@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from needle.asking.budget import Budget, Purse, convert, parse_budget, parse_rates
+from needle.asking.budget import TOKENS, Budget, Pool, Purse, convert, parse_budget, parse_rates
 from needle.asking.money import cost
 from needle.words.errors import UsageError
 from needle.words.tariffs import Price
@@ -179,3 +179,45 @@ def test_what_came_in_a_batch_is_paid_at_its_price() -> None:
     for purse, in_batch in zip(purses, (True, False), strict=True):
         purse.count(trial, reply, 0, in_batch=in_batch)
     assert purses[0].spent == pytest.approx(purses[1].spent / 2)
+
+
+@given(
+    amounts=st.tuples(st.floats(1, 1e6), st.floats(1, 1e6), st.floats(1, 1e6)),
+    steps=st.lists(
+        st.tuples(st.integers(0, 2), st.integers(1, 200_000), st.floats(0, 1), st.booleans()),
+        max_size=40,
+    ),
+    kept=st.booleans(),
+)
+def test_a_pool_is_never_exceeded(
+    amounts: tuple[float, float, float],
+    steps: list[tuple[int, int, float, bool]],
+    kept: bool,
+) -> None:
+    """Whatever is sent and comes back in whatever order, all purses together keep to one budget.
+
+    A purse that has a part kept for it may spend that, however greedy the others are.
+    """
+    pool = Pool()
+    wholes = [Budget(amount, TOKENS) for amount in amounts]
+    own = [wholes[0] if not kept else Budget(wholes[0].amount / 3, TOKENS), *wholes[1:]]
+    purses = [Purse(budget, None, REPLY_TOKENS) for budget in own]
+    for purse, whole in zip(purses, wholes, strict=True):
+        pool.join(purse, whole, kept=kept and purse is purses[0])
+    flying: list[tuple[Purse, float]] = []
+    for number, tokens, part, lands in steps:
+        purse = purses[number]
+        trial = make_trial(tokens, "en")
+        if purse.allows(trial):
+            flying.append((purse, purse.reserve(trial)))
+        if lands and flying:
+            owner, reserved = flying.pop()
+            owner.release(reserved)
+            owner.spent += part * reserved
+        shares = [
+            (each.spent + each.set_aside) / whole.amount
+            for each, whole in zip(purses, wholes, strict=True)
+        ]
+        assert sum(shares) <= 1 + 1e-9
+        if kept:
+            assert sum(shares[1:]) <= 2 / 3 + 1e-9

@@ -6,6 +6,7 @@ import pytest
 
 from needle.edges.config import load_template, read_recipe
 from needle.edges.needlefiles import load_needle_source
+from needle.edges.sweepfile import read_sweep
 from needle.words.errors import UsageError
 
 
@@ -90,11 +91,12 @@ def test_a_fault_is_reported_where_it_stands(tmp_path: Path) -> None:
 
 
 def test_every_shipped_recipe_is_sound() -> None:
-    """The recipes of configs/runs read without a fault."""
+    """The recipes of configs/runs, and the sweep there, read without a fault."""
     folder = Path(__file__).resolve().parents[1] / "configs" / "runs"
-    paths = sorted(folder.glob("*.yaml"))
+    paths = {path.name: path for path in folder.glob("*.yaml")}
+    assert read_sweep(paths.pop("sweep.yaml")).entries
     assert len(paths) >= 4
-    for path in paths:
+    for path in paths.values():
         read_recipe(path, {})
 
 

@@ -64,8 +64,9 @@ OWNERS: Mapping[str, frozenset[str]] = {
     "uvicorn": frozenset({"simulator"}),
     "tiktoken": frozenset({"tokens"}),
     "tokenizers": frozenset({"tokens"}),
-    # the live heatmap, and the tables of a comparison and of strategies
-    "rich": frozenset({"progress", "versus", "planning"}),
+    # the live heatmap, the lines of a sweep, and the tables of a comparison and of strategies
+    "rich": frozenset({"progress", "board", "versus", "planning"}),
+    "ray": frozenset({"cluster"}),
     "genai_prices": frozenset({"prices"}),
     "opencc": frozenset({"folding"}),
     "yaml": frozenset({"files"}),
@@ -74,7 +75,7 @@ OWNERS: Mapping[str, frozenset[str]] = {
         {"cli", "cli_asking", "cli_results", "cli_setup", "options", "running", "rescoring"}
         | {"closing"}
         | {"showing", "versus", "reporting", "intake", "listing", "catalogue", "checkup"}
-        | {"batch_commands"}
+        | {"batch_commands", "sweeping"}
         | {"publishing", "planning"}
     ),
     "dotenv": frozenset({"credentials"}),
@@ -184,7 +185,17 @@ def test_the_core_touches_nothing(module: str) -> None:
 
 def test_help_loads_no_heavy_library() -> None:
     """`needle --help` loads none of the heavy libraries, so that it answers at once."""
-    heavy = ["httpx2", "matplotlib", "numpy", "opencc", "openai", "pandas", "pydantic", "rich"]
+    heavy = [
+        "httpx2",
+        "matplotlib",
+        "numpy",
+        "opencc",
+        "openai",
+        "pandas",
+        "pydantic",
+        "ray",
+        "rich",
+    ]
     heavy += ["seaborn", "starlette", "tenacity", "tiktoken", "tokenizers", "uvicorn", "yaml"]
     script = (
         "import sys; from needle.commands.cli import main; sys.argv = ['needle', '--help']\n"

@@ -12,7 +12,7 @@ from needle.caching.chains import Step
 from needle.caching.prefixes import count_billed, count_shared, group_trials, share, sort_ascending
 from needle.contexts.prompts import build_messages, choose_template
 from needle.runs.prepare import Prepared
-from needle.runs.runner import passage_reader
+from needle.runs.writing import passage_reader
 from needle.words.types import Trial
 
 GRIDS: dict[str, dict[str, object]] = {

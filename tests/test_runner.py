@@ -292,7 +292,7 @@ def test_only_prompts_in_flight_are_in_memory(
         most.append(len(alive))
         return [*messages[:-1], {"role": "user", "content": content}]
 
-    monkeypatch.setattr("needle.runs.runner.build_messages", watched)
+    monkeypatch.setattr("needle.runs.writing.build_messages", watched)
     depths = ",".join(str(depth) for depth in range(0, 100, 5))
     if fault is not None:
         fail_some(server, fault, 2, 5, 9)

@@ -81,7 +81,7 @@ def test_an_adaptive_run_is_reckoned_from_its_own_trials(name: Any) -> None:
 
 @pytest.mark.parametrize("lengths", [1, 2, 5, 6, 15, 35])
 def test_an_edge_is_within_the_lengths(lengths: int) -> None:
-    """The lengths asked further are those round two thirds, as far as there are so many."""
+    """The lengths asked further are those round the middle, as far as there are so many."""
     edge = list_edge(lengths)
     assert round(EDGE * (lengths - 1)) in edge
     assert set(edge) <= set(range(lengths))

@@ -112,6 +112,7 @@ class Purse:
         self.price = price
         self.spent = 0.0
         self.set_aside = 0.0
+        self.pool: Pool | None = None
         self._longest_reply: float = reply_tokens
         self._ratios: dict[Language, float] = {}
 
@@ -142,16 +143,15 @@ class Purse:
 
     def allows(self, trial: Sized) -> bool:
         """Tell whether a request can be sent with the budget kept whatever comes back."""
-        if self.budget is None:
-            return True
-        return self.spent + self.set_aside + self.worst(trial) <= self.budget.amount
+        return self.budget is None or self._holds(self.budget, self.worst(trial))
 
     def allows_all(self, trials: Sequence[Sized]) -> bool:
         """Tell whether requests can be sent, each once, with the budget kept."""
-        if self.budget is None:
-            return True
-        worst = sum(map(self.worst, trials))
-        return self.spent + self.set_aside + worst <= self.budget.amount
+        return self.budget is None or self._holds(self.budget, sum(map(self.worst, trials)))
+
+    def _holds(self, budget: Budget, worst: float) -> bool:
+        taken = self.spent + self.set_aside + worst
+        return taken <= budget.amount and (self.pool is None or self.pool.holds(self, taken))
 
     def reserve(self, trial: Sized) -> float:
         """Set a request's worst case aside; return it, to be released when it is counted."""
@@ -189,3 +189,45 @@ class Purse:
         if written is None:  # what may have been written is taken to have been
             written = prompt if self.price.write is not None else 0
         self.spent += cost(self.price, prompt, said, cached, in_batch, written)
+
+
+class Pool:
+    """One budget for the purses of several runs, each of which counts in what its price is in.
+
+    What all of them have spent and set aside never comes to more than the budget.
+    """
+
+    def __init__(self) -> None:
+        """Begin with no purse."""
+        self._wholes: dict[Purse, float] = {}
+        self._kept: set[Purse] = set()
+
+    def join(self, purse: Purse, whole: Budget, *, kept: bool = False) -> None:
+        """Let a purse take part; ``whole`` is the pool's budget in what that purse counts in.
+
+        A purse whose own budget is ``kept`` for it has all of that, whatever the others do.
+        """
+        self._wholes[purse] = whole.amount
+        if kept:
+            self._kept.add(purse)
+        purse.pool = self
+
+    def free(self, purse: Purse) -> None:
+        """Keep nothing more for a purse than what it has spent."""
+        self._kept.discard(purse)
+
+    def holds(self, purse: Purse, taken: float) -> bool:
+        """Tell whether a purse may have spent and set aside so much, in all."""
+        return purse in self._kept or taken <= self.left(purse)
+
+    def left(self, purse: Purse) -> float:
+        """Return what the other purses leave to one, in what that counts in."""
+        others = sum(self._share(other) for other in self._wholes if other is not purse)
+        return self._wholes[purse] * (1 - others)
+
+    def _share(self, purse: Purse) -> float:
+        """Return which share of the pool's budget a purse takes."""
+        taken, whole = purse.spent + purse.set_aside, self._wholes[purse]
+        if purse in self._kept and purse.budget is not None:
+            taken = max(taken, purse.budget.amount)
+        return taken / whole if whole else 0.0

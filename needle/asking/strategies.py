@@ -22,10 +22,10 @@ FEWEST = 6
 MORE_REPLICATES = {"adaptive": 2.4, "adaptive, shared": 1.2}
 """The replicates of an adaptive run for each of a uniform one, as benchmarks/strategies.py has."""
 
-SHARE_AT_EDGES = {"adaptive": 0.27, "adaptive, shared": 0.4}
+SHARE_AT_EDGES = {"adaptive": 0.33, "adaptive, shared": 0.55}
 """The trials at a length near the effective one for each of a uniform run's, as measured there."""
 
-EDGE = 2 / 3
+EDGE = 1 / 2
 """Where among the lengths the effective one is taken to be, in a plan that can't know it."""
 
 AT_EDGE = 6

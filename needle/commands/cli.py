@@ -51,6 +51,7 @@ def cli() -> None:
 for _command in (
     cli_asking.run,
     cli_asking.plan,
+    cli_asking.sweep,
     cli_asking.resume,
     cli_asking.prompt,
     cli_asking.batch,

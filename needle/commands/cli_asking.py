@@ -39,6 +39,30 @@ def plan(**options: Any) -> int:
 
 
 @click.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@out_option
+@click.option("--budget", help="Never spend more, all runs together: 20CNY, 5USD or 2Mtok.")
+@click.option("--rate", multiple=True, help="For a budget in another currency: USD/CNY=7.1.")
+@click.option("--plan", "only_plan", is_flag=True, help="Show all plans and send nothing.")
+@click.option("--yes", is_flag=True, help="Don't ask before sending.")
+@click.option(
+    "--engine",
+    type=click.Choice(["local", "ray"]),
+    default="local",
+    help="local (default), or ray: workers on a Ray cluster ask.",
+)
+@click.option("--workers", type=click.IntRange(1), help="Ray workers (default one a machine).")
+@click.option("--address", help="The Ray cluster, such as auto (default one on this machine).")
+@no_keys
+def sweep(**options: Any) -> int:
+    """Carry out the many runs of FILE side by side, or go on with them (docs/sweep.md)."""
+    from needle.commands.sweeping import Workers, run_sweep
+
+    workers = Workers(*(options.pop(name) for name in ("engine", "workers", "address")))
+    return run_sweep(options.pop("file"), workers=workers, **options)
+
+
+@click.command()
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option("--concurrency", type=click.IntRange(1), help="Requests in flight at once.")
 @click.option("--budget", help="Never spend more, what is spent already included.")

@@ -24,7 +24,7 @@ from needle.edges.needlefiles import load_needle_source
 from needle.edges.tokens import HANZI, load_counting
 from needle.runs.prepare import Prepared, prepare
 from needle.runs.probing import describe_ratio, fit_from_earlier
-from needle.runs.runner import passage_reader
+from needle.runs.writing import passage_reader
 from needle.words.errors import UsageError
 from needle.words.types import Message, Trial
 

@@ -11,6 +11,7 @@ _GROUPS = {
     "limits": ("tier", "requests_a_minute", "tokens_a_minute", "tokens_a_day"),
     "card": ("tflops", "utilisation"),
 }
+DEFAULT_OUT = Path("runs")
 _REPEATABLE = ("model", "haystack", "base_url")
 
 
@@ -34,7 +35,7 @@ def out_option(command: Callable[..., Any]) -> Callable[..., Any]:
     option = click.option(
         "--out",
         type=click.Path(path_type=Path),
-        default=Path("runs"),
+        default=DEFAULT_OUT,
         help="The folder of run folders (default runs/).",
     )
     return option(command)

@@ -13,7 +13,7 @@ import click
 from needle.asking.strategies import ADAPTIVE, AT_EDGE, SHARED, Strategy
 from needle.commands.running import prepare_models, say_judging
 from needle.commands.showing import DONE
-from needle.edges.config import Recipe
+from needle.edges.config import Card, Recipe
 from needle.runs.prepare import Prepared, prepare
 from needle.runs.probing import fit_from_earlier
 from needle.runs.summary import describe_plan, plan_record
@@ -37,13 +37,18 @@ def show_plans(
         click.echo(json.dumps(records, ensure_ascii=False, indent=1))
         return DONE
     for prepared, ways in zip(ready, weighed, strict=True):
-        click.echo(describe_plan(prepared, recipe.card))
-        say_judging(prepared, err=False)
-        for note in prepared.notes:
-            click.echo(f"note: {note}")
+        show_plan(prepared, recipe.card)
         if ways:
             _print_strategies(prepared, ways)
     return DONE
+
+
+def show_plan(prepared: Prepared, card: Card | None) -> None:
+    """Print one model's plan."""
+    click.echo(describe_plan(prepared, card))
+    say_judging(prepared, err=False)
+    for note in prepared.notes:
+        click.echo(f"note: {note}")
 
 
 def _weigh(recipe: Recipe, told: bool, prepared: Prepared, out: Path) -> tuple[Strategy, ...]:
@@ -73,7 +78,7 @@ def _print_strategies(prepared: Prepared, ways: Sequence[Strategy]) -> None:
         click.echo("how this endpoint keeps prompts is not known: no cache is counted on")
     if any(way.name in ADAPTIVE and way.why_not is None for way in ways):
         click.echo(
-            f"adaptive: reckoned for a model that fails at two thirds of the lengths, asked "
+            f"adaptive: reckoned for a model that fails half way along the lengths, asked "
             f"further at {AT_EDGE} lengths there, for the same interval of the effective length "
             f"(docs/strategies.md)"
         )

@@ -95,11 +95,11 @@ def make_runs(
     whole = parse_budget(budget) if budget else None
     rates = parse_rates(rate)
     for prepared in ready:
-        _check_askable(prepared.run, whole, rates, faults)
+        check_askable(prepared.run, whole, rates, faults)
     found = [None if again else find_run(out, p.run.model.name, p.run.digest) for p in ready]
-    to_pay = [p for p, f in zip(ready, found, strict=True) if _to_pay(p, f)]
+    to_pay = [p for p, f in zip(ready, found, strict=True) if has_to_pay(p, f)]
     if to_pay and not (yes or budget):
-        _ask_leave(to_pay, recipe.card)
+        ask_leave(to_pay, recipe.card)
         ready = [replace(prepared, notes=()) for prepared in ready]  # they are said
     status, left = DONE, whole
     everything: list[tuple[Path, Ending]] = []
@@ -112,10 +112,10 @@ def make_runs(
         everything.append((made, ending))
         left = _spend(left, cap, ending.spent)  # one budget is for all of them together
         judged = None
-        if _is_whole(ending):
+        if is_whole(ending):
             judge = prepared.run.judge
             cap = convert(left, judge.price, rates, judge.name) if judge and left else None
-            judged = _judge(made, prepared.run, cap)
+            judged = judge_run(made, prepared.run, cap)
             left = _spend(left, cap, judged.spent if judged else 0.0)
         ended = finish(load(made), ending, judged)
         status = max(status, ended)
@@ -124,7 +124,7 @@ def make_runs(
     return status, everything
 
 
-def _check_askable(run: Run, whole: Budget | None, rates: Rates, faults: str | None) -> None:
+def check_askable(run: Run, whole: Budget | None, rates: Rates, faults: str | None) -> None:
     """Raise UsageError where a run's model or judge has no key, or the budget means nothing."""
     for asked in (run.model, run.judge):
         if asked is None:
@@ -144,13 +144,13 @@ def _spend(left: Budget | None, cap: Budget | None, spent: float) -> Budget | No
     return Budget(max(left.amount * share, 0.0), left.of)
 
 
-def _is_whole(ending: Ending) -> bool:
+def is_whole(ending: Ending) -> bool:
     """Tell whether a run has come to its end, so that its replies can be judged."""
     early = ending.interrupted or ending.stopped is not None
     return bool(ending.replies) and not (early or ending.waiting)
 
 
-def _judge(folder: Path, asked: Run, cap: Budget | None) -> Judged | None:
+def judge_run(folder: Path, asked: Run, cap: Budget | None) -> Judged | None:
     """Judge the replies of a run that asks for it; a finished run takes on scorers asked now."""
     run = load_run(folder)
     if asked.scorers not in (run.scorers, (KEYWORD,)):
@@ -165,7 +165,7 @@ def _judge(folder: Path, asked: Run, cap: Budget | None) -> Judged | None:
         return judge_replies(plan, folder, find_key(run.judge), cap, watch=watch)
 
 
-def _to_pay(prepared: Prepared, folder: Path | None) -> bool:
+def has_to_pay(prepared: Prepared, folder: Path | None) -> bool:
     """Tell whether a run has trials left that cost money, or replies to be judged."""
     if not prepared.run.model.simulated and count_left(prepared, folder):
         return True
@@ -178,14 +178,19 @@ def _to_pay(prepared: Prepared, folder: Path | None) -> bool:
     return bool(plan_run_judging(folder, run, run.needles).cases)
 
 
-def _ask_leave(to_pay: list[Prepared], card: Card | None) -> None:
-    """Ask once, on a terminal, before anything that may cost money is sent."""
+def ask_leave(to_pay: list[Prepared], card: Card | None, besides: str | None = None) -> None:
+    """Ask once, on a terminal, before anything that may cost money is sent.
+
+    ``besides`` is what else is said before it is asked.
+    """
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise UsageError("this sends requests that may cost money: say --yes, or give a --budget")
     for prepared in to_pay:
         click.echo(describe_plan(prepared, card), err=True)
         say_judging(prepared, err=True)
-        _say_notes(prepared)
+        say_notes(prepared)
+    if besides:
+        click.echo(besides, err=True)
     click.confirm("send them?", abort=True, err=True)
 
 
@@ -196,7 +201,8 @@ def say_judging(prepared: Prepared, err: bool) -> None:
         click.echo(f"  {line}", err=err)
 
 
-def _say_notes(prepared: Prepared) -> None:
+def say_notes(prepared: Prepared) -> None:
+    """Say what the user should know of a run before it is carried out."""
     for note in prepared.notes:
         click.echo(f"note: {note}", err=True)
 
@@ -211,22 +217,23 @@ def _run_one(
 ) -> tuple[Path, Ending]:
     """Carry out one model's run; return its folder and how it ended."""
     if folder is not None and not count_left(prepared, folder, orders.budget):
-        ending = _settled_ending(prepared, folder, orders)
+        ending = settled_ending(prepared, folder, orders)
         if not (ending.waiting or ending.ended):
             click.echo(f"{folder} is finished; --again would pay for it anew", err=True)
         return folder, ending
     if folder is None:
         if is_assumed(prepared.run):
-            prepared = _ask_ratio(prepared, orders, faults)
+            prepared = ask_ratio(prepared, orders, faults)
         folder = create_run(out, prepared.run, again)
     else:
         click.echo(f"going on with {folder}", err=True)
     with own_run(folder):
-        _say_notes(prepared)
+        say_notes(prepared)
         return folder, _carry_out(prepared, folder, orders, faults)
 
 
-def _settled_ending(prepared: Prepared, folder: Path, orders: Orders) -> Ending:
+def settled_ending(prepared: Prepared, folder: Path, orders: Orders) -> Ending:
+    """Return how a run stands that has nothing left to ask."""
     waiting = find_waiting(read_batches(folder).values())
     lines = list(read_lines(folder / OUTCOMES))
     purse = count_spent(prepared, orders.budget, lines)
@@ -268,7 +275,7 @@ def resume_run(
     left = _spend(left, cap, ending.spent)
     judge = run.judge
     cap = convert(left, judge.price, rates, judge.name) if judge and left else None
-    judged = _judge(folder, run, cap) if _is_whole(ending) else None
+    judged = judge_run(folder, run, cap) if is_whole(ending) else None
     loaded = load(folder, states=states)
     if settled is not None and sys.stderr.isatty():
         show_whole(loaded)
@@ -287,7 +294,7 @@ def _carry_out(
             return carry_out(replace(prepared, run=there), folder, find_key(model), watch, orders)
 
 
-def _ask_ratio(prepared: Prepared, orders: Orders, faults: str | None) -> Prepared:
+def ask_ratio(prepared: Prepared, orders: Orders, faults: str | None) -> Prepared:
     """Ask a run's endpoint how it counts, and fit the run to that."""
     run = prepared.run
     _say(f"asking {run.model.name} how it counts")

@@ -12,7 +12,7 @@ from needle.commands.showing import DONE
 from needle.runs.contest import Contest, hold_contest, name_contest
 from needle.runs.exhibits import draw_contest
 from needle.statistics.conclusions import conclude, conclude_comparison
-from needle.statistics.standings import tabulate
+from needle.statistics.standings import Standing, tabulate, tabulate_short
 from needle.telling.palettes import Palette
 from needle.words.errors import UsageError
 from needle.words.figures import Placeholder
@@ -58,7 +58,7 @@ def compare_folders(
         click.echo(_write_json(contest))
         return DONE
     language = wanted.labels or "en"
-    print_table(contest, language)
+    print_table(contest.standings, language)
     for sentence in describe(contest, language):
         click.echo(sentence)
     out = wanted.out or folders[0].resolve().parent / f"comparison-{name_contest(folders)}"
@@ -99,17 +99,26 @@ def describe(contest: Contest, language: Language) -> list[str]:
     return told
 
 
-def print_table(contest: Contest, language: Language) -> None:
+def print_table(standings: Sequence[Standing], language: Language) -> None:
     """Print the standings, a column each."""
+    _print_rows(list(zip(*tabulate(standings, language), strict=True)), texts=1)
+
+
+def print_long_table(standings: Sequence[Standing], language: Language) -> None:
+    """Print the standings, a line each: there may be many."""
+    _print_rows(tabulate_short(standings, language), texts=3)
+
+
+def _print_rows(rows: Sequence[Sequence[str]], texts: int) -> None:
+    """Print a table, its head first; so many columns hold text, the others numbers."""
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    rows = list(zip(*tabulate(contest.standings, language), strict=True))
     table = Table(box=SIMPLE_HEAD, show_header=True, pad_edge=False)
     for number, name in enumerate(rows[0]):
-        table.add_column(Text(name), justify="left" if number == 0 else "right")
+        table.add_column(Text(name), justify="left" if number < texts else "right")
     for row in rows[1:]:
         table.add_row(*map(Text, row))
     width = None if sys.stdout.isatty() else 60 * len(rows[0])

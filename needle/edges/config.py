@@ -159,24 +159,30 @@ def read_recipe(path: Path | None, said: Mapping[str, Any]) -> Recipe:
     so that a fault is reported where it stands.
     """
     from_file = read_yaml(path, "--config") if path else {}
-    if path:
-        _check(from_file, str(path))
-    _check(said, COMMAND_LINE)
-    grid = dict(from_file.get("grid") or {})
-    said_grid = said.get("grid", {})
+    return lay_over(from_file, said, str(path) if path else None, COMMAND_LINE)
+
+
+def lay_over(
+    below: Mapping[str, Any], above: Mapping[str, Any], place: str | None, above_place: str
+) -> Recipe:
+    """Lay a recipe's keys over those of another; each is at a place, which faults name."""
+    if place:
+        _check(below, place)
+    asked = _check(above, above_place).task
+    grid = dict(below.get("grid") or {})
+    said_grid = above.get("grid") or {}
     for one, other in (("lengths", "length_count"), ("depths", "depth_count")):
         if one in said_grid or other in said_grid:
             grid.pop(one, None)
             grid.pop(other, None)
-    if "task" in said:  # the file's counts are for the file's tasks
-        asked = _check(said, COMMAND_LINE).task
+    if "task" in above:  # the counts below are for the tasks below
         idle = {family.option for task, family in FAMILIES.items() if task not in asked}
-        from_file = {name: value for name, value in from_file.items() if name not in idle}
-    merged = {**from_file, **said, "grid": {**grid, **said_grid}}
+        below = {name: value for name, value in below.items() if name not in idle}
+    merged = {**below, **above, "grid": {**grid, **said_grid}}
     for part in ("limits", "card"):
-        if from_file.get(part) or said.get(part):
-            merged[part] = {**(from_file.get(part) or {}), **said.get(part, {})}
-    return _check(merged, str(path or COMMAND_LINE))
+        if below.get(part) or above.get(part):
+            merged[part] = {**(below.get(part) or {}), **(above.get(part) or {})}
+    return _check(merged, place or above_place)
 
 
 def _check(data: Mapping[str, Any], place: str) -> Recipe:

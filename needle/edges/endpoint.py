@@ -157,12 +157,31 @@ async def ask(
     """Ask once, and again while the failure may pass; return what came back in the end.
 
     ``make_body`` is called for each attempt, so that a prompt is in memory only while it is in
-    flight. Waits what the vendor says, else exponentially with jitter; each attempt waits for
+    flight. ``errors`` are the vendor's own texts by kind of failure. With a ``count_path`` it is
+    the prompt's count that is asked for, there. For the rest see ``ask_by``.
+    """
+
+    def send() -> Awaitable[Heard]:
+        if count_path is None:
+            return ask_once(client, make_body(), key, errors or {})
+        return count_once(client, count_path, make_body(), key)
+
+    return await ask_by(send, sleep, attempts, lost, turn)
+
+
+async def ask_by(
+    send: Callable[[], Awaitable[Heard]],
+    sleep: Sleep = asyncio.sleep,
+    attempts: int = ATTEMPTS,
+    lost: Callable[[], None] = lambda: None,
+    turn: Turn | None = None,
+) -> Asked:
+    """Ask by what sends one attempt, and again while its failure may pass.
+
+    Waits what the vendor says, else exponentially with jitter; each attempt waits for
     its ``turn``. ``lost`` is told of each attempt that may have been charged though no answer
-    came, before another one is made. ``errors`` are the vendor's own texts by kind of failure.
-    With a ``count_path`` it is the prompt's count that is asked for, there.
-    Never raises for what an endpoint does; ``Interrupted``, from the sleep, the turn or
-    ``lost``, ends the attempts with the last failure.
+    came, before another one is made. Never raises for what an endpoint does; ``Interrupted``,
+    from the sleep, the turn or ``lost``, ends the attempts with the last failure.
     """
     made, lost_attempts, latency_s, started_at = 0, 0, 0.0, _now()
     last: Heard | None = None
@@ -175,10 +194,7 @@ async def ask(
         try:
             began, started_at = time.monotonic(), _now()
             made += 1
-            if count_path is None:
-                heard = last = await ask_once(client, make_body(), key, errors or {})
-            else:
-                heard = last = await count_once(client, count_path, make_body(), key)
+            heard = last = await send()
             latency_s = time.monotonic() - began
         finally:
             turn.leave(heard)

@@ -21,10 +21,18 @@ const bracketed = (text) => view.language === "zh" ? `（${text}）` : ` (${text
 
 const whole = (number) => Math.round(number).toLocaleString("en-US");
 
+function fixed(value, digits) {
+  // A tie goes to the even digit, as in the figures and sentences that Python writes.
+  const scaled = Math.abs(value) * 10 ** digits;
+  const under = Math.floor(scaled);
+  if (scaled - under !== 0.5 || under % 2 !== 0) return value.toFixed(digits);
+  return (Math.sign(value) * under / 10 ** digits).toFixed(digits);
+}
+
 function percent(share, digits = 1) {
   if (share === null || share === undefined) return "–";
   // Only all and none are written 100% and 0%.
-  let text = (100 * share).toFixed(digits);
+  let text = fixed(100 * share, digits);
   const rounded = Number(text);
   if ((rounded === 100 && share < 1) || (rounded === 0 && share > 0)) {
     text = (100 * share).toPrecision(rounded === 100 ? 5 : 1);
@@ -40,7 +48,7 @@ function interval(low, high, digits = 1) {
 function points(share) {
   // A difference of shares, in percentage points, with its sign.
   if (share === null || share === undefined) return "–";
-  const text = (100 * share).toFixed(1);
+  const text = fixed(100 * share, 1);
   return Number(text) > 0 ? `+${text}` : text.replace("-", "−");
 }
 

@@ -14,7 +14,7 @@ from needle.caching.prefixes import count_billed
 from needle.edges.endpoint import batch_body
 from needle.edges.store import BATCH_FOLDER, Draft, drop_unrecorded, read_record, record_written
 from needle.runs.prepare import Prepared
-from needle.runs.runner import passage_reader, write_prompt
+from needle.runs.writing import passage_reader, write_prompt
 from needle.words.errors import NeedleError, UsageError, known
 from needle.words.tariffs import BatchTerms
 from needle.words.types import Trial

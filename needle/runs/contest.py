@@ -84,6 +84,11 @@ def gather_contest(everything: Sequence[Loaded], *, side_by_side: bool = False) 
     )
 
 
+def stand_alone(loaded: Loaded) -> list[Standing]:
+    """Return a run's standings, one a task and language, held against no other's."""
+    return _stand(loaded, make_heatmaps(loaded))
+
+
 def _stand(loaded: Loaded, heatmaps: Sequence[Heatmap]) -> list[Standing]:
     run, standings = loaded.run, []
     for heatmap, statistics in zip(heatmaps, make_each(loaded, heatmaps), strict=True):

@@ -5,6 +5,7 @@ by short ones.
 """
 
 import asyncio
+import copy
 import math
 import time
 from collections.abc import Callable
@@ -21,7 +22,7 @@ _SLOWED = "rate_limit"
 
 
 class Gate:
-    """The door of one run; ``clock`` gives seconds since the epoch."""
+    """The door of an endpoint, as one run passes it; ``clock`` gives seconds since the epoch."""
 
     def __init__(self, pace: Pace, stop: Stop, clock: Callable[[], float] = time.time) -> None:
         """Open the gate for a run that may be stopped."""
@@ -30,6 +31,12 @@ class Gate:
         self._clock = clock
         self._door = asyncio.Lock()
         self._freed = asyncio.Event()
+
+    def as_seen_by(self, stop: Stop) -> "Gate":
+        """Return the same gate for another run, whose stop holds back its own attempts alone."""
+        gate = copy.copy(self)
+        gate._stop = stop  # noqa: SLF001 - it is a gate of this class
+        return gate
 
     def turn(self, tokens: int) -> "_Turn":
         """Return the turn of a request of so many tokens, prompt and reserved reply."""

@@ -220,7 +220,7 @@ async def _judge_replies(
             watch=watch,
         )
         try:
-            with catch_signals(stop, watch.say), suppress(asyncio.CancelledError):
+            with catch_signals(watch.say, stop), suppress(asyncio.CancelledError):
                 await asyncio.gather(*(bench.judge_on() for _ in range(workers)))
         finally:
             await client.close()

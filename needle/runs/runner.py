@@ -4,10 +4,9 @@ A run may be stopped at any instant and goes on where it was.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -21,16 +20,12 @@ from needle.asking.outcomes import (
     settle_states,
     write_line,
 )
-from needle.asking.pace import Pace
-from needle.caching.breakpoints import mark_body
 from needle.caching.chains import Step
 from needle.caching.ordering import arrange
 from needle.caching.prefixes import count_billed
 from needle.caching.warmth import Warmth
-from needle.contexts.passages import read_passage
-from needle.contexts.prompts import build_messages, choose_template
 from needle.contexts.truncation import PromptCounts, remember_lines
-from needle.edges.endpoint import Interrupted, MakeBody, Turn, ask, open_client, request_body
+from needle.edges.endpoint import Heard, Interrupted, ask_by
 from needle.edges.store import (
     OUTCOMES,
     SCORES,
@@ -41,20 +36,16 @@ from needle.edges.store import (
     read_scores,
     score_line,
 )
+from needle.runs.beside import Beside, Flights, Sender
 from needle.runs.gate import Gate
 from needle.runs.prepare import Prepared
 from needle.runs.rounds import choose_round, list_due
-from needle.runs.sending import Sending, remember_kept, remember_sent, work_together
+from needle.runs.sending import Sending, open_gate, remember_kept, work_together
 from needle.runs.stopping import Stop, catch_signals
 from needle.scoring.scorers import score_outcome
 from needle.words.errors import NeedleError, Stopped, StoreError, known
 from needle.words.tariffs import Limits
-from needle.words.types import Asked, Failure, Language, Message, Reply, Run, Score, Trial
-
-_SAME_PASSAGES = 4  # passages kept at once: a few languages and replicates are in flight
-_NO_LIMITS = Limits()
-
-AskModel = Callable[[MakeBody, Turn, Callable[[], None]], Awaitable[Asked]]
+from needle.words.types import Asked, Failure, Reply, Score, Trial
 
 
 class Watch(Protocol):
@@ -122,7 +113,21 @@ def carry_out(
 async def _carry_out(
     prepared: Prepared, folder: Path, key: str | None, watch: Watch, orders: Orders
 ) -> Ending:
-    run = prepared.run
+    stop = Stop()
+    alone = Beside(stop, guard=catch_signals(watch.say, stop))
+    return await carry_on(prepared, folder, key, watch, orders, alone)
+
+
+async def carry_on(
+    prepared: Prepared,
+    folder: Path,
+    key: str | None,
+    watch: Watch,
+    orders: Orders,
+    beside: Beside,
+) -> Ending:
+    """Carry a run out as ``carry_out`` does, beside others, in a loop that is at work."""
+    run, stop = prepared.run, beside.stop
     with closing(Log(folder / OUTCOMES)) as outcomes, closing(Log(folder / SCORES)) as scores:
         lines = list(read_lines(folder / OUTCOMES))
         states = settle_states(lines)
@@ -137,50 +142,37 @@ async def _carry_out(
         in_order = [step.trial for step in ordered if step.trial.key in due]
         todo = find_todo(in_order, states, passed_over, orders.failed)
         scored = _score_stored(prepared, states, folder, scores)
-        purse = count_spent(prepared, orders.budget, lines, waiting)
-        stop = Stop()
+        purse = beside.purse or count_spent(prepared, orders.budget, lines, waiting)
         warmth = remember_kept(Warmth(run.model.cache), ordered, lines)
-        client = open_client(run.model, key, known(run.timeout_s))
-
-        async def ask_model(make_body: MakeBody, turn: Turn, lost: Callable[[], None]) -> Asked:
-            return await ask(
-                client,
-                make_body,
-                key,
-                sleep=stop.sleep,
-                lost=lost,
-                turn=turn,
-                errors=run.model.errors,
-            )
-
         asking = {trial.key for trial in todo}
         before = [(trial, score) for trial, score in scored if trial.key not in asking]
         watch.begin(todo, before)
         most = count if run.adaptive else max(1, min(count, len(todo)))
-        pace = Pace(limits or _NO_LIMITS, most)
-        remember_sent(pace, lines, known(run.reply_tokens))
+        gate = beside.gate or open_gate(limits, most, [(lines, known(run.reply_tokens))], stop)
+        sender = beside.open_sender(prepared, key)
         work = _Work(
             prepared=prepared,
             folder=folder,
             sending=Sending([steps[t.key] for t in todo], warmth, stop, purse.allows),
-            read=passage_reader(prepared),
-            ask_model=ask_model,
+            sender=sender,
             outcomes=outcomes,
             scores=scores,
             purse=purse,
             counts=remember_lines(lines),
-            gate=Gate(pace, stop),
+            gate=gate,
+            flights=beside.flights,
             stop=stop,
             watch=watch,
         )
+        beside.flights.tell(work.sending.settled)
         try:
-            with catch_signals(stop, watch.say):
+            with beside.guard:
                 await work_together([work.ask_on() for _ in range(most)])
                 ended = await _ask_rounds(work, steps, most)
         finally:
-            await client.close()
-        if work.sending.unmet and orders.budget is not None:
-            stop.because(_used_up(orders.budget))
+            await sender.close()
+        if work.sending.unmet and purse.budget is not None:
+            stop.because(_used_up(purse.budget))
         ending = conclude(prepared, folder, waiting, purse.spent)
         return replace(ending, stopped=stop.reason, interrupted=stop.interrupted, ended=ended)
 
@@ -231,16 +223,15 @@ class _Work:
     prepared: Prepared
     folder: Path
     sending: Sending
-    read: Callable[[Trial], str]
-    ask_model: AskModel
+    sender: Sender
     outcomes: Log
     scores: Log
     purse: Purse
     counts: PromptCounts
     gate: Gate
+    flights: Flights
     stop: Stop
     watch: Watch
-    in_flight: int = 0
 
     async def ask_on(self) -> None:
         """Ask trial after trial until none is left or the run is to stop."""
@@ -254,11 +245,11 @@ class _Work:
                     self.sending.put_aside(step)
                     continue
                 replied = False
-                self.in_flight += 1
+                self.flights.begin()
                 try:
                     replied = await self._ask(step, reserved)
                 finally:
-                    self.in_flight -= 1
+                    self.flights.end()
                     self.sending.end(step, replied=replied)
 
     async def _reserve(self, trial: Trial) -> float | None:
@@ -268,7 +259,7 @@ class _Work:
         stop, for want of room on the disk among others.
         """
         while not self.purse.allows(trial):
-            if not self.in_flight:
+            if not self.flights.number:
                 return None
             self.sending.settled.clear()
             await self.stop.sleep(None, self.sending.settled)
@@ -281,25 +272,23 @@ class _Work:
         A lost attempt may cost as much as the last.
         """
         trial, set_aside = step.trial, [reserved]
-        run = self.prepared.run
-        reply_tokens = known(run.reply_tokens)
+        reply_tokens = known(self.prepared.run.reply_tokens)
 
         def lost() -> None:
             self._check_means(trial)
             set_aside.append(self.purse.reserve(trial))
             self.sending.release(step)  # one that times out again and again must hold no other
 
-        def make_body() -> dict[str, Any]:
-            # Nothing keeps the messages here once the request is made: a prompt may be
-            # megabytes long, and only those in flight are to be in memory (law 9).
-            template = choose_template(run.templates, trial.task, trial.language)
-            messages = write_prompt(run, trial, self.read(trial))
-            body = request_body(run.model, messages, run.temperature, reply_tokens)
-            return mark_body(body, step, template, run.model.cache)
+        async def send() -> Heard:
+            try:
+                return await self.sender.send(step)
+            except Stopped as reason:
+                self.stop.because(reason)
+                raise Interrupted from reason
 
         turn = self.gate.turn(count_billed(trial) + reply_tokens)
         try:
-            asked = await self.ask_model(make_body, turn, lost)
+            asked = await ask_by(send, self.stop.sleep, lost=lost, turn=turn)
         finally:
             self.purse.release(sum(set_aside))
         self.purse.count(trial, asked.result, asked.lost_attempts)
@@ -312,7 +301,7 @@ class _Work:
         if budget is not None and not self.purse.allows(trial):
             self.stop.because(_used_up(budget))
             raise Interrupted
-        if not has_room(self.folder, self.in_flight):
+        if not has_room(self.folder, self.flights.number):
             self.stop.because(
                 StoreError(
                     f"the disk of {self.folder} is nearly full: nothing more is sent whose "
@@ -343,27 +332,6 @@ class _Work:
 
 def _used_up(budget: Budget) -> Stopped:
     return Stopped(f"the budget of {budget} is used up (--budget)")
-
-
-def write_prompt(run: Run, trial: Trial, passage: str) -> list[Message]:
-    """Return the messages of a trial, from its replicate's passage."""
-    template = choose_template(run.templates, trial.task, trial.language)
-    return build_messages(trial, template, passage)
-
-
-def passage_reader(prepared: Prepared) -> Callable[[Trial], str]:
-    """Return what reads a trial's passage; those of a few replicates are kept at a time."""
-    longest: dict[tuple[Language, int], int] = {}
-    for trial in prepared.plan.trials:
-        place = (trial.text_language, trial.haystack_offset)
-        longest[place] = max(longest.get(place, 0), trial.cut)
-
-    @lru_cache(maxsize=_SAME_PASSAGES)
-    def read(language: Language, offset: int) -> str:
-        cut = longest[language, offset]
-        return read_passage(prepared.haystacks[language], offset, cut)[:cut]
-
-    return lambda trial: read(trial.text_language, trial.haystack_offset)
 
 
 def _score_stored(

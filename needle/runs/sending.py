@@ -11,7 +11,9 @@ from needle.asking.outcomes import is_reply
 from needle.asking.pace import DAY_S, Pace
 from needle.caching.chains import Step
 from needle.caching.warmth import Warmth
+from needle.runs.gate import Gate
 from needle.runs.stopping import Stop
+from needle.words.tariffs import Limits
 from needle.words.types import Trial
 
 
@@ -108,15 +110,28 @@ def remember_kept(
     return warmth
 
 
-def remember_sent(pace: Pace, lines: Iterable[Mapping[str, Any]], reply_tokens: int) -> None:
-    """Let the pace know what earlier processes sent within the last day."""
+def open_gate(
+    limits: Limits | None,
+    most: int,
+    sent: Iterable[tuple[Iterable[Mapping[str, Any]], int]],
+    stop: Stop,
+) -> Gate:
+    """Open an endpoint's gate, whose pace knows what earlier processes sent within the last day.
+
+    ``sent`` are the outcomes of each of its runs, and the tokens reserved for each reply.
+    """
+    pace = Pace(limits or Limits(), most)
     since = time.time() - DAY_S
-    for line in lines:
-        if "batch" in line:
-            continue  # batches have limits of their own
-        at = datetime.fromisoformat(line["started_at"]).timestamp()
-        if at > since:
-            pace.remember(line["prompt_tokens"] + reply_tokens, at)
+    known_of = [
+        (at, line["prompt_tokens"] + reply_tokens)
+        for lines, reply_tokens in sent
+        for line in lines
+        if "batch" not in line  # batches have limits of their own
+        and (at := datetime.fromisoformat(line["started_at"]).timestamp()) > since
+    ]
+    for at, tokens in sorted(known_of):
+        pace.remember(tokens, at)
+    return Gate(pace, stop)
 
 
 async def work_together(jobs: list[Any]) -> None:

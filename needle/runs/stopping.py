@@ -119,17 +119,21 @@ def with_switch(switch: Switch) -> Iterator[None]:
 
 
 @contextmanager
-def catch_signals(stop: Stop, say: Callable[[str], None]) -> Iterator[None]:
-    """Take Ctrl-C twice: first send nothing more, then drop what is in flight."""
+def catch_signals(say: Callable[[str], None], *stops: Stop) -> Iterator[None]:
+    """Take Ctrl-C twice: first send nothing more, then drop what is in flight.
+
+    It stops all that are given.
+    """
     loop = asyncio.get_running_loop()
     task = asyncio.current_task()
 
     def interrupt() -> None:
-        if stop.interrupted and task is not None:
+        if all(stop.interrupted for stop in stops) and task is not None:
             task.cancel()
             return
-        stop.interrupted = True
-        stop.event.set()
+        for stop in stops:
+            stop.interrupted = True
+            stop.event.set()
         say(
             "stopping: waiting for the requests in flight, which are paid for; "
             "Ctrl-C again drops them"

@@ -1,6 +1,6 @@
 """Plans and results in words and numbers, for the terminal."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -169,6 +169,27 @@ def describe_plan(prepared: Prepared, card: Card | None = None) -> str:
                 if line
             ),
         )
+    )
+
+
+def describe_all(ready: Sequence[Prepared]) -> str:
+    """Describe what several plans come to together, in one line."""
+    told = [(prepared.run, _estimate(prepared)) for prepared in ready]
+    money: dict[str, float] = {}
+    unpriced = []
+    for run, each in told:
+        if run.model.price is not None and each.money is not None:
+            currency = run.model.price.currency
+            money[currency] = money.get(currency, 0.0) + each.money
+        elif not run.model.simulated:
+            unpriced.append(run.model.name)
+    amounts = [f"about {amount:,.2f} {currency}" for currency, amount in money.items()]
+    if unpriced:
+        amounts.append(f"the price of {', '.join(dict.fromkeys(unpriced))} is unknown")
+    return (
+        f"all together: {_count(len(told), 'run')}, {sum(e.trials for _, e in told):,} trials: "
+        f"{sum(e.prompt_tokens for _, e in told):,} tokens in, at most "
+        f"{sum(e.reply_tokens for _, e in told):,} out; money: {' + '.join(amounts) or 'none'}"
     )
 
 

@@ -79,7 +79,7 @@ def _order(prepared: Prepared) -> Sequence[Step]:
 
 
 def foresee(prepared: Prepared, name: Name, uniform: int) -> list[Step]:
-    """Return the steps of an adaptive run on a model that fails at two thirds of the lengths.
+    """Return the steps of an adaptive run on a model that fails half way along the lengths.
 
     First what is due before anything is known, then layer after layer at the lengths round the
     effective one, until they give the certainty of a ``uniform`` run of so many replicates.

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from real.browser import Browser, browsing
 from real.messages_api import MessagesApi, serving_messages
-from real.parts import ANTHROPIC_KEY, Llama, Proxy, proxying, serving_llama
+from real.parts import ANTHROPIC_KEY, Llama, Proxy, RayCluster, proxying, serving_llama, serving_ray
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -38,6 +38,12 @@ def proxy(_api: MessagesApi, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 def llama(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Llama]:
     with serving_llama(tmp_path_factory.mktemp("llama"), window=16_384, slots=4) as llama:
         yield llama
+
+
+@pytest.fixture(scope="session")
+def ray_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RayCluster]:
+    with serving_ray(tmp_path_factory.mktemp("ray")) as cluster:
+        yield cluster
 
 
 @pytest.fixture(scope="session")

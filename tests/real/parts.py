@@ -1,10 +1,13 @@
 """Starting the real parts, each in its own environment, and ending them whatever happens."""
 
+import json
 import os
 import secrets
 import signal
 import socket
 import subprocess
+import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -40,6 +43,52 @@ class Llama:
     tokenizer: Path
     window: int
     slots: int
+
+
+@dataclass(frozen=True)
+class RayCluster:
+    """A Ray cluster as started for tests: ``raylets`` are the processes of its two machines."""
+
+    address: str
+    raylets: tuple[int, ...]
+    folder: Path
+
+    def workers(self) -> list[int]:
+        """Return the processes of needle's workers."""
+        return [pid for pid, said in self._list() if said.startswith(b"ray::Asker")]
+
+    def parents(self) -> dict[int, int]:
+        """Return the machine's process of each worker."""
+        status = {pid: Path(f"/proc/{pid}/status").read_text("utf-8") for pid in self.workers()}
+        return {pid: int(text.split("PPid:")[1].split()[0]) for pid, text in status.items()}
+
+    def _list(self) -> list[tuple[int, bytes]]:
+        """Return all processes that belong to one of the machines."""
+        found = []
+        for path in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):
+                parent = int((path / "status").read_text("utf-8").split("PPid:")[1].split()[0])
+                if parent in self.raylets:
+                    found.append((int(path.name), (path / "cmdline").read_bytes()))
+        return found
+
+
+@contextmanager
+def serving_ray(folder: Path) -> Iterator[RayCluster]:
+    """Start a Ray cluster of two machines on loopback; its files are in a folder."""
+    with tempfile.TemporaryDirectory(prefix="ray", dir="/tmp") as own:  # sockets need short paths
+        command = (sys.executable, HERE / "serve_ray.py", own)
+        log = folder / "ray.log"
+        with started(command, log, os.environ) as process:
+            end = time.monotonic() + START_S
+            while time.monotonic() < end and process.poll() is None:
+                for line in log.read_text(errors="replace").splitlines(keepends=True):
+                    if line.startswith("{") and line.endswith("\n"):
+                        told = json.loads(line)
+                        yield RayCluster(told["address"], tuple(told["raylets"]), Path(own))
+                        return
+                time.sleep(0.1)
+            raise AssertionError(f"no Ray cluster:\n{log.read_text(errors='replace')[-3_000:]}")
 
 
 @contextmanager

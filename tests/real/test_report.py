@@ -351,3 +351,18 @@ def test_colours_can_be_changed(browser: Browser, small: Path) -> None:
         before = opened.page.locator(shown).get_attribute("style")
         opened.page.locator("#palette").select_option("safe")
         assert opened.page.locator(shown).get_attribute("style") != before
+
+
+@pytest.mark.parametrize("missed", [1, 3, 5, 7])
+def test_a_tie_is_rounded_as_elsewhere(browser: Browser, tmp_path: Path, missed: int) -> None:
+    """The page rounds a share that is a tie, such as 13 in 16, as all other texts do."""
+    lengths = [1_000 * (number + 1) for number in range(16)]
+    lost = set(lengths[-missed:])
+    made = Made(
+        languages=("en",),
+        lengths=lengths,
+        depths=(0.0,),
+        verdict=lambda length, *_: "missed" if length in lost else "found",
+    )
+    with browser.opening(write_page(tmp_path, made)) as opened:
+        opened.says(".panel", f"recall {1 - missed / 16:.1%}")
