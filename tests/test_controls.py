@@ -50,9 +50,9 @@ def test_an_adaptive_run_has_few_controls(layout: str, call: Call) -> None:
 
 @given(st.integers(1, 40), st.integers(1, 60))
 def test_few_controls_are_spread_over_the_lengths(lengths: int, replicates: int) -> None:
-    """Any first replicates' controls are at each length alike, to within two."""
+    """Any first replicates' controls are at each length alike, to within three."""
     counts = Counter(choose_place(replicate, lengths) for replicate in range(replicates))
-    assert max(counts.values()) - min(counts[length] for length in range(lengths)) <= 2
+    assert max(counts.values()) - min(counts[length] for length in range(lengths)) <= 3
 
 
 @pytest.mark.parametrize("task", ["single", "multi", "distractors", "chain", "cross"])
