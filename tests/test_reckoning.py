@@ -19,7 +19,7 @@ PLAYED = [name for name in CACHES if name != "none"]
 
 @cache
 def grid(layout: Layout = "classic") -> Prepared:
-    return prepare_grid("2k,6k,7k,9k", 5, replicates=2, layout=layout, controls="all")
+    return prepare_grid("2k,5k,6k", 5, replicates=2, layout=layout, controls="all")
 
 
 def add_up(steps: tuple[Step, ...]) -> tuple[float, float]:

@@ -23,13 +23,13 @@ from needle.runs.rounds import list_due
 from needle.runs.weighing import foresee, weigh
 from needle.words.types import Layout
 
-GRID = ("--lengths", "1k,2k,3k,4k,5k,6k,8k", "--depth-count", "8", "--language", "en")
+GRID = ("--lengths", "1k,2k,3k,4k,5k,6k,8k", "--depth-count", "5", "--language", "en")
 SAID = ("--reply-tokens", "50")
 WAYS = ["row by row", "classic", "batch", "shared", "adaptive", "adaptive, shared"]
 
 
 def make(model: str, **said: Any) -> tuple[Recipe, Callable[[Recipe], Prepared]]:
-    grid = {"lengths": "1k,2k,3k,4k,5k,6k,8k", "depth_count": 8}
+    grid = {"lengths": "1k,2k,3k", "depth_count": 4}
     given = {"model": [model], "language": "en", "controls": "all", "grid": grid, **said}
     return read_recipe(None, given), lambda each: prepare(each, True, model, "2026-11-24")
 
@@ -41,7 +41,7 @@ def by_name(ways: tuple[Strategy, ...]) -> dict[str, Strategy]:
 @pytest.mark.parametrize("model", ["kimi-k2.6", "gpt-5.4", "gpt-6.1-sol", "moonshot-v1-128k"])
 def test_the_first_is_the_usual_way(model: str) -> None:
     """Shares are of the bill of classic contexts, row by row, and what is served is in no bill."""
-    ways = weigh(*make(model, replicates=10))
+    ways = weigh(*make(model, replicates=5))
     first = ways[0]
     assert first.name == "row by row"
     assert first.share == 1
@@ -75,8 +75,8 @@ def test_an_adaptive_run_is_reckoned_from_its_own_trials(name: Any) -> None:
     due = {trial.key for trial in list_due(prepared, {})}
     assert set(sent[: len(due)]) == due
     assert len(set(sent)) == len(sent)
-    layers = count_further_layers(name, 10, 12, 8)
-    assert len(sent) == len(due) + layers * len(list_edge(7)) * 12
+    layers = count_further_layers(name, 10, 12, 4)
+    assert len(sent) == len(due) + layers * len(list_edge(3)) * 12
 
 
 @pytest.mark.parametrize("lengths", [1, 2, 5, 6, 15, 35])
@@ -110,7 +110,7 @@ def test_the_plan_shows_them(call: Call) -> None:
 def test_without_a_price_the_prompts_tell(call: Call) -> None:
     """For a server of one's own the share is that of the tokens that it has to read."""
     own = ("--model", "vllm/any", "--window", "64k", "--base-url", "http://127.0.0.1:9/v1")
-    said = call("plan", *own, *GRID, *SAID, "--replicates", "10", "--strategies", "--json")
+    said = call("plan", *own, *GRID, *SAID, "--replicates", "5", "--strategies", "--json")
     ways = json.loads(said.out)[0]["strategies"]
     assert [way["name"] for way in ways] == [way for way in WAYS if way != "batch"]
     assert all(way["money"] is None for way in ways)
