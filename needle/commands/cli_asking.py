@@ -18,11 +18,12 @@ from needle.commands.options import gather, limits_options, no_keys, out_option,
 @click.option("--yes", is_flag=True, help="Don't ask before sending.")
 def run(**options: Any) -> int:
     """Carry out a run: plan, ask, store, score, and draw its heatmaps."""
-    from needle.commands.running import run_models
+    from needle.commands.running import make_runs
 
     names = ("out", "budget", "rate", "again", "faults", "yes")
     extra = {name: options.pop(name) for name in names}
-    return run_models(options.pop("config"), gather(options), **extra)
+    status, _ = make_runs(options.pop("config"), gather(options), **extra)
+    return status
 
 
 @click.command()

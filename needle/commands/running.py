@@ -63,21 +63,6 @@ def prepare_models(config: Path | None, said: Mapping[str, Any]) -> tuple[Recipe
     return recipe, [prepare(recipe, told, name, today) for name in dict.fromkeys(recipe.model)]
 
 
-def run_models(
-    config: Path | None,
-    said: Mapping[str, Any],
-    out: Path,
-    budget: str | None,
-    rate: tuple[str, ...],
-    again: bool,
-    faults: str | None,
-    yes: bool,
-) -> int:
-    """Carry out a run for each model; return the exit status."""
-    status, _ = make_runs(config, said, out, budget, rate, again, faults, yes)
-    return status
-
-
 def make_runs(
     config: Path | None,
     said: Mapping[str, Any],
