@@ -54,7 +54,13 @@ def show_plan(prepared: Prepared, card: Card | None) -> None:
 def _weigh(recipe: Recipe, told: bool, prepared: Prepared, out: Path) -> tuple[Strategy, ...]:
     today = datetime.now(UTC).astimezone().date().isoformat()
     name = prepared.run.model.name
-    return weigh(recipe, lambda each: fit_from_earlier(prepare(each, told, name, today), out))
+
+    def prepare_way(way: Recipe) -> Prepared:
+        if way == recipe:  # the run at hand: it is planned already
+            return prepared
+        return fit_from_earlier(prepare(way, told, name, today), out)
+
+    return weigh(recipe, prepare_way)
 
 
 def _print_strategies(prepared: Prepared, ways: Sequence[Strategy]) -> None:
