@@ -43,7 +43,7 @@ def make_trial(replicate: int, length: int, depth: float, language: str = "en") 
 
 
 def reach(low: float | None, high: float | None, state: Any = "within") -> EffectiveLength:
-    return EffectiveLength("absolute", 0.856, 8_000.0, state, low, high, "population")
+    return EffectiveLength("absolute", 0.856, 8_000.0, state, low, high, low, high, "population")
 
 
 def no_weak() -> WeakRegion | None:

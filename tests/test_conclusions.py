@@ -16,7 +16,9 @@ from needle.words.claims import (
 from needle.words.types import LANGUAGES, Language
 
 ONE = Estimate(0.9, 0.8, 0.95, 100, 10, "population")
-REACH = EffectiveLength("absolute", 0.856, 8_000.0, "within", 4_000.0, 16_000.0, "population")
+REACH = EffectiveLength(
+    "absolute", 0.856, 8_000.0, "within", 4_000.0, 16_000.0, 4_000.0, 16_000.0, "population"
+)
 STATISTICS = Statistics(
     "m", "single", "en", ONE, None, (), (Along(1_000, ONE), Along(64_000, ONE)), (Along(0.0, ONE),),
     (REACH, replace(REACH, definition="relative", threshold=0.8)), None, 10, 10,
@@ -56,12 +58,34 @@ def test_every_number_is_said(language: Language) -> None:
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_open_intervals(language: Language) -> None:
     """An interval that reaches outside the lengths tested says so, with the length it passes."""
-    beyond = replace(REACH, length=64_000.0, state="beyond", low=None, high=None)
+    open_ended = replace(REACH, low=None, high=None, held_at=None, lost_at=None)
+    beyond = replace(open_ended, length=64_000.0, state="beyond")
     said = " ".join(conclude(replace(STATISTICS, effective=(beyond,)), language))
-    assert {"en": "under 1k to over 64k", "zh": "短于 1k 至 长于 64k"}[language] in said
+    assert {"en": "under 1k to over 64k", "zh": "1k 以下 至 64k 以上"}[language] in said
     assert "≥" in write_effective(beyond, language)
     below = replace(REACH, length=None, state="below", low=None, high=2_000.0)
     assert {"en": "under", "zh": "不到"}[language] in write_effective(below, language)
+    assert {"en": "not shown", "zh": "不能确定"}[language] in write_effective(beyond, language)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_narrow_interval_between_two_tested_lengths(language: Language) -> None:
+    """Where tested lengths show less than the interval, they are said too, and only there."""
+    narrow = replace(REACH, low=7_500.0, high=8_500.0)
+    said = " ".join(conclude(replace(STATISTICS, effective=(narrow,)), language))
+    short = write_effective(narrow, language)
+    to = {"en": " to ", "zh": " 至 "}[language]
+    for part in (f"7.5k{to}8.5k", f"4k{to}16k"):
+        assert part in said
+        assert part in short
+    above = write_effective(replace(narrow, lost_at=None, high=None), language)
+    below = write_effective(replace(narrow, held_at=None, low=None), language)
+    assert {"en": "tested: from 4k", "zh": "实测 4k 以上"}[language] in above
+    assert {"en": "tested: up to 16k", "zh": "实测 16k 以下"}[language] in below
+    word = {"en": "tested", "zh": "测"}[language]
+    assert word in said
+    assert word in short
+    assert word not in " ".join(conclude(STATISTICS, language)) + write_effective(REACH, language)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

@@ -129,3 +129,32 @@ def test_nothing_scored() -> None:
     assert reach_absolute(LENGTHS, nothing).state is None
     assert reach_relative(LENGTHS, nothing, nothing[:, [0], :]).threshold is None
     assert ABSOLUTE == 0.856
+
+
+@settings(deadline=None)
+@given(st.integers(1, 12), st.lists(st.integers(0, 10), min_size=5, max_size=5))
+def test_tested_lengths_hold_the_interval(replicates: int, found: list[int]) -> None:
+    """The tested lengths on either side hold the whole interval, and no tested one lies between."""
+    scores = flat(*(each / 10 for each in found), replicates=replicates)
+    for one in (
+        reach_absolute(LENGTHS, scores),
+        reach_relative(LENGTHS, scores, scores[:, [0], :]),
+    ):
+        assert (one.held_at is None) == (one.low is None)
+        assert (one.lost_at is None) == (one.high is None)
+        if one.held_at is not None and one.low is not None:
+            assert one.held_at <= one.low * (1 + 1e-9)
+            assert not [x for x in LENGTHS if one.held_at < x < one.low * (1 - 1e-9)]
+        if one.lost_at is not None and one.high is not None:
+            assert one.lost_at >= one.high * (1 - 1e-9)
+            assert not [x for x in LENGTHS if one.high * (1 + 1e-9) < x < one.lost_at]
+
+
+@settings(deadline=None)
+@given(st.floats(1_000, 15_999), st.integers(6, 12))
+def test_a_cliff_anywhere_lies_between_the_tested_lengths(cliff: float, replicates: int) -> None:
+    """Wherever between two lengths a model falls off a cliff, the tested ones are around it."""
+    found = reach(*(float(length <= cliff) for length in LENGTHS), replicates=replicates)
+    assert found.held_at is not None
+    assert found.lost_at is not None
+    assert found.held_at <= cliff < found.lost_at

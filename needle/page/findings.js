@@ -20,9 +20,12 @@ function effectiveText(map, definition) {
   const [shortest, longest] = [map.lengths[0], map.lengths[map.lengths.length - 1]];
   const value = { within: figures(found.length), below: `< ${length(shortest)}`,
     beyond: `≥ ${length(found.length === null ? longest : found.length)}` }[found.state];
-  const low = found.low === null ? `< ${length(shortest)}` : figures(found.low);
-  const high = found.high === null ? `> ${length(longest)}` : figures(found.high);
-  return [node("b", {}, value), " ", node("small", { class: "whole" }, say("from_to", { low, high }))];
+  const ends = (low, high) => say("from_to", { low: low === null ? `< ${length(shortest)}` : figures(low),
+    high: high === null ? `> ${length(longest)}` : figures(high) });
+  const [range, tested] = [ends(found.low, found.high), ends(found.held_at, found.lost_at)];
+  const small = (text) => [" ", node("small", { class: "whole" }, text)];
+  // What is so whatever the curve's shape between tested lengths, where that is less.
+  return [node("b", {}, value), small(range), tested !== range && small(say("tested", { range: tested }))];
 }
 
 function weakText(map) {

@@ -47,24 +47,45 @@ def write_interval(estimate: Estimate) -> str:
 
 
 def write_effective(effective: EffectiveLength, language: Language) -> str:
-    """Write an effective length with its interval in a few signs: 64k (32k to over 128k)."""
+    """Write an effective length in a few signs: 73k (72k to 75k; tested: 64k to 128k).
+
+    After its interval stand the tested lengths between which it lies whatever the curve's shape,
+    where they differ from the interval's ends.
+    """
     chinese = language == "zh"
     if effective.state is None:
         return "-"
-    under, over = (
-        ("不到最短长度", "超出最长长度") if chinese else ("under the shortest", "over the longest")
-    )
-    ends = (
-        under if effective.low is None else _length(effective.low),
-        over if effective.high is None else _length(effective.high),
-    )
+    interval = _write_span(effective.low, effective.high, language)
+    tested = _write_span(effective.held_at, effective.lost_at, language)
+    if tested != interval:
+        interval += f"；实测 {tested}" if chinese else f"; tested: {tested}"
     if effective.state == "below":
-        value = under
+        value = "不到最短长度" if chinese else "under the shortest"
     elif effective.state == "beyond":
         value = f"≥ {_length(effective.length or 0)}"
     else:
         value = _length(effective.length or 0)
-    return f"{value}（{ends[0]} 至 {ends[1]}）" if chinese else f"{value} ({ends[0]} to {ends[1]})"
+    return f"{value}（{interval}）" if chinese else f"{value} ({interval})"
+
+
+def _write_span(low: float | None, high: float | None, language: Language) -> str:
+    """Write two lengths, either of them open: 64k to 128k, from 64k, up to 128k."""
+    chinese = language == "zh"
+    if low is not None and high is not None:
+        return (
+            f"{_length(low)} 至 {_length(high)}"
+            if chinese
+            else f"{_length(low)} to {_length(high)}"
+        )
+    if low is not None:
+        return f"{_length(low)} 以上" if chinese else f"from {_length(low)}"
+    if high is not None:
+        return f"{_length(high)} 以下" if chinese else f"up to {_length(high)}"
+    return "不能确定" if chinese else "not shown"
+
+
+def _ends(low: float | None, high: float | None, under: str, over: str) -> tuple[str, str]:
+    return under if low is None else _length(low), over if high is None else _length(high)
 
 
 def _length(value: float) -> str:
@@ -100,11 +121,16 @@ def _say_recall(statistics: Statistics, language: Language) -> str:
 
 
 def _say_effective(
-    effective: EffectiveLength, tested: tuple[float, float], language: Language
+    effective: EffectiveLength, lengths: tuple[float, float], language: Language
 ) -> str:
-    shortest, longest = _length(tested[0]), _length(tested[1])
-    low = None if effective.low is None else _length(effective.low)
-    high = None if effective.high is None else _length(effective.high)
+    shortest, longest = _length(lengths[0]), _length(lengths[1])
+    under, over = {
+        "en": (f"under {shortest}", f"over {longest}"),
+        "zh": (f"{shortest} 以下", f"{longest} 以上"),
+    }[language]
+    to = {"en": " to ", "zh": " 至 "}[language]
+    ends = to.join(_ends(effective.low, effective.high, under, over))
+    tested = to.join(_ends(effective.held_at, effective.lost_at, under, over))
     share = write_share(effective.threshold)
     if language == "zh":
         what = (
@@ -117,7 +143,8 @@ def _say_effective(
             "beyond": f"直到最长的 {longest} 都守得住{what}",
             "within": f"在 {_length(effective.length or 0)} 以内守得住{what}",
         }[effective.state or "below"]
-        ends = f"{f'{low}' if low else f'短于 {shortest}'} 至 {high or f'长于 {longest}'}"
+        if tested != ends:
+            ends += f"，假定召回率在所测长度之间均匀下降；不作这个假定，则是 {tested}"
         return f"它{value}（95% 区间：{ends}）。"
     what = (
         f"a recall of {ABSOLUTE:.1%}"
@@ -129,7 +156,8 @@ def _say_effective(
         "beyond": f"holds {what} up to {longest}, the longest length",
         "within": f"holds {what} up to {_length(effective.length or 0)}",
     }[effective.state or "below"].rstrip(",")
-    ends = f"{low or f'under {shortest}'} to {high or f'over {longest}'}"
+    if tested != ends:
+        ends += f" if recall falls evenly between tested lengths, {tested} however it falls"
     return f"It {value} (95% interval: {ends})."
 
 

@@ -9,7 +9,10 @@ slope to diverge, so lengths that are found or lost whole are as good as any oth
 
 The interval's ends are where the curves through the lower and the upper ends of recall by
 length cross the threshold; each length borrows strength from its neighbours, since recall is taken
-not to rise with length.
+not to rise with length. Like the curve they are straight where nothing was tested, and a cliff
+between two lengths may lie outside them. So each length comes with the two tested ones between
+which it lies whatever the shape of the curve: where the same bounds are over the threshold, and
+under it.
 """
 
 import math
@@ -36,6 +39,8 @@ ABSOLUTE = 0.856
 
 KEPT = 0.85
 """NoLiMa's share of the score at short lengths."""
+
+_OVER = 1 + 1e-9  # a length that was found over its logarithm is not quite the tested one
 
 Bounds = tuple[Values, Values, Values]
 """Values, and the ends of their intervals: an entry for each stretch of neighbouring lengths."""
@@ -109,17 +114,25 @@ def _reach(
     at = [float(length) for length, known in zip(lengths, there, strict=True) if known]
     scope: Scope = "population" if len(scores) > 1 else "draw"
     if not at:
-        return EffectiveLength(definition, threshold, None, None, None, None, scope)
+        return EffectiveLength(definition, threshold, None, None, None, None, None, None, scope)
     scores = scores[:, there, :]
     weights = [int(number) for number in (~np.isnan(scores)).sum(axis=(0, 2))]
-    (length, state), (low, low_state), (high, high_state) = (
-        cross(at, fall(list(map(float, values)), weights), level)
-        for values in _borrow(scores, bound)
+    curve, lower, upper = (
+        fall(list(map(float, values)), weights) for values in _borrow(scores, bound)
     )
+    length, state = cross(at, curve, level)
+    (low, low_state), (high, high_state) = cross(at, lower, level), cross(at, upper, level)
     # Where recall rises with length after all, bounds may pass each other: the length stays inside.
-    start = None if "below" in (low_state, state) else min(low or at[0], length or at[0])
-    end = None if "beyond" in (high_state, state) else max(high or at[0], length or at[0])
-    return EffectiveLength(definition, threshold, length, state, start, end, scope)
+    place = length or at[0]
+    start = None if "below" in (low_state, state) else min(low or at[0], place)
+    end = None if "beyond" in (high_state, state) else max(high or at[0], place)
+    held = [x for x, y in zip(at, lower, strict=True) if y >= level and x <= place * _OVER]
+    lost = [x for x, y in zip(at, upper, strict=True) if y < level and x >= place / _OVER]
+    held_at = held[-1] if held and start is not None else None
+    lost_at = lost[0] if lost and end is not None else None
+    return EffectiveLength(
+        definition, threshold, length, state, start, end, held_at, lost_at, scope
+    )
 
 
 def _borrow(scores: Scores, bound: Bound) -> Bounds:

@@ -21,6 +21,8 @@ STATISTICS: Mapping[str, Kind] = {
     "scope": "text",
     "threshold": "number",
     "state": "text",
+    "held_at": "whole",
+    "lost_at": "whole",
 }
 """The columns of a table of statistics: one row an estimate, told apart by ``kind``."""
 
@@ -85,6 +87,8 @@ def _write_length(effective: EffectiveLength) -> dict[str, Any]:
         "value": effective.length,
         "low": effective.low,
         "high": effective.high,
+        "held_at": effective.held_at,
+        "lost_at": effective.lost_at,
         "scope": effective.scope,
         "threshold": effective.threshold,
         "state": effective.state,

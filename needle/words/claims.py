@@ -52,6 +52,12 @@ class EffectiveLength:
     shortest already (``below``) or where nothing can be said. ``low`` is None where the
     interval reaches under the shortest length tested, ``high`` where it reaches beyond the longest.
     ``threshold`` is None where no base score is known.
+
+    The interval takes the curve to be straight between tested lengths. What needs no such line is
+    ``held_at``, the longest tested length at which recall is shown to reach the threshold, and
+    ``lost_at``, the shortest at which it is shown not to: whatever recall does between tested
+    lengths, if it does not rise, the effective length lies between these two. None where no tested
+    length shows it.
     """
 
     definition: Definition
@@ -60,6 +66,8 @@ class EffectiveLength:
     state: State | None
     low: float | None
     high: float | None
+    held_at: float | None
+    lost_at: float | None
     scope: Scope
 
 
