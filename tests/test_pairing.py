@@ -22,7 +22,7 @@ def name(lengths: int, depths: int, p_value: float = 1.0) -> Comparison:
     )
     return Comparison(
         "models", "a", "b", "single", "en", 0, 0, NOTHING, 0, 0, "mcnemar",
-        p_value, 1.0, None, cells,
+        p_value, 1.0, None, 0, cells,
     )  # fmt: skip
 
 
@@ -107,6 +107,35 @@ def test_what_could_have_been_shown_is_shown() -> None:
         lost = draw.random((20, 5, 5)) < size / alike.mean()
         second = np.where(lost, 0.0, alike.astype(float))
         shown.append(both(first.astype(float), second).p_value < 0.05)
+    assert np.mean(shown) > 0.65
+
+
+@pytest.mark.parametrize(("runs", "needed"), [(2, 6), (3, 7), (4, 8), (6, 10)])
+def test_what_could_have_been_shown_among_many(runs: int, needed: int) -> None:
+    """With too few replicates for Holm's p-value to reach 5% no size is told, but how many can."""
+    number = runs * (runs - 1) // 2
+    for replicates in (needed - 1, needed):
+        first, second = np.zeros((replicates, 2, 2)), np.ones((replicates, 2, 2))
+        adjusted = adjust([both(first, second)] * number)
+        assert {each.needed for each in adjusted} == {needed}
+        reached = replicates >= needed
+        assert {each.p_adjusted < 0.05 for each in adjusted} == {reached}
+        assert {each.detectable is not None for each in adjusted} == {reached}
+    alone, among = both(first, second), adjusted[0]
+    assert alone.detectable is not None
+    assert among.detectable is not None
+    assert among.detectable >= alone.detectable
+
+
+def test_few_replicates_show_only_large_differences() -> None:
+    """Six replicates that all must agree need a larger difference than 2.8 standard errors."""
+    draw = np.random.default_rng(5)
+    shown = []
+    for _ in range(200):
+        apart = draw.normal(0, 0.1, (6, 1, 1)) + draw.normal(0, 0.05, (6, 4, 4))
+        size = both(np.zeros((6, 4, 4)), apart).detectable
+        assert size is not None
+        shown.append(permute(apart + size) < 0.05)
     assert np.mean(shown) > 0.65
 
 

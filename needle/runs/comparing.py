@@ -140,7 +140,7 @@ def _name(
     language: Language | None,
 ) -> Comparison:
     return Comparison(
-        of, *models, task, language, 0, 0, _NOTHING, 0, 0, "mcnemar", 1.0, 1.0, None, ()
+        of, *models, task, language, 0, 0, _NOTHING, 0, 0, "mcnemar", 1.0, 1.0, None, 0, ()
     )
 
 

@@ -257,7 +257,8 @@ def _conclude_english(comparison: Comparison) -> str:
         f"these trials would have shown one of {_points(comparison.detectable)} points in four of "
         "five tries"
         if comparison.detectable is not None
-        else f"with {comparison.replicates} replicates the test can't reach 5%; at least 6 can"
+        else f"with {comparison.replicates} replicates the test can't reach 5%; "
+        f"at least {comparison.needed} can"
     )
     return (
         f"No difference is shown between {subject} and {other} "
@@ -294,7 +295,8 @@ def _conclude_chinese(comparison: Comparison) -> str:
     power = (
         f"这些题目若真有 {_points(comparison.detectable)} 个百分点的差距，五次里有四次能看出来"
         if comparison.detectable is not None
-        else f"只有 {comparison.replicates} 组样本，检验到不了 5% 的水平，至少要 6 组"
+        else f"只有 {comparison.replicates} 组样本，检验到不了 5% 的水平，"
+        f"至少要 {comparison.needed} 组"
     )
     return (
         f"{subject}和{other}之间看不出差距（相差 {100 * difference:+.1f} 个百分点；{numbers}）；"
