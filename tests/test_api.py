@@ -250,6 +250,17 @@ def test_comparing_is_tested_in_pairs() -> None:
         both.difference(1)
 
 
+def test_comparing_takes_the_scorer_that_a_run_was_loaded_with() -> None:
+    """What was loaded by another scorer is compared by it, unless the call names one."""
+    folder = run_small(scorer=["keyword", "exact"]).folder
+    told = {
+        scorer: needle.compare(needle.load(folder, scorer="exact"), scorer=scorer).statistics
+        for scorer in (None, "exact", "keyword")
+    }
+    assert told[None].equals(told["exact"])
+    assert not told[None].equals(told["keyword"])
+
+
 def test_what_may_not_be_compared_is_refused() -> None:
     """Runs of different needles are refused, or shown without tests where asked to."""
     runs = (SAMPLE, run_small(seed=9))

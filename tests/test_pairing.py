@@ -127,6 +127,15 @@ def test_what_could_have_been_shown_among_many(runs: int, needed: int) -> None:
     assert among.detectable >= alone.detectable
 
 
+def test_pairs_of_one_replicate_are_one_draw() -> None:
+    """Where only one of several replicates has pairs, the test is McNemar's over that one."""
+    first, second = np.full((3, 2, 2), math.nan), np.ones((3, 2, 2))
+    first[1] = 0
+    found = both(first, second)
+    assert (found.test, found.replicates, found.difference.scope) == ("mcnemar", 1, "draw")
+    assert found == both(first, second, one_draw=True)
+
+
 def test_few_replicates_show_only_large_differences() -> None:
     """Six replicates that all must agree need a larger difference than 2.8 standard errors."""
     draw = np.random.default_rng(5)

@@ -20,11 +20,12 @@ def make_report(
 ) -> int:
     """Write the report page of run folders, and say where it is."""
     from needle.edges.store import write_whole
+    from needle.runs.loading import list_once
     from needle.runs.report import gather, make_page, name_page
 
     tasks = [name.strip() for name in (task or "").split(",") if name.strip()]
     report = gather(folders, scorer, tasks)
-    path = output or name_page(list(dict.fromkeys(folders)))
+    path = output or name_page(list_once(folders))
     page = make_page(report, labels, palette)
     try:
         write_whole(path, page)

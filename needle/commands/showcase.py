@@ -8,7 +8,7 @@ from pathlib import Path
 from needle.drawing.canvas import DPI, FORMATS
 from needle.drawing.heatmaps import draw_heatmap
 from needle.runs.contest import Contest
-from needle.runs.exhibits import draw_contest, name_difference
+from needle.runs.exhibits import draw_contest, name_differences
 from needle.telling.captions import LANGUAGE_NAMES
 from needle.telling.cover import Shown
 from needle.telling.palettes import Palette
@@ -53,8 +53,9 @@ def draw_showcase(
 
 def _draw_together(contest: Contest, folder: Path, look: Look) -> Iterator[Shown]:
     """Draw what shows several runs, in a folder for each language of its words."""
-    titles = {name_difference(each): _name_difference(each) for each in contest.comparisons}
-    titles |= {name_difference(each): _name_difference(each) for each in contest.gaps}
+    titles = {
+        stem: _name_difference(comparison) for stem, comparison in name_differences(contest).items()
+    }
     for words in LANGUAGES:
         drawn = draw_contest(
             contest, folder / words, FORMATS, words, palette=look.palette, dpi=look.dpi

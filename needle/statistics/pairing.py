@@ -39,10 +39,11 @@ def compare(
     """Fill in a comparison of scores of the shape (replicates, lengths, depths).
 
     ``named`` gives what is compared and its cells, in the order of lengths and depths. Only pairs
-    that are scored in both count. ``squares`` are the differences as the cells show them, where
-    a trial stands in several.
+    that are scored in both count; where they are of one replicate alone it is ``one_draw``.
+    ``squares`` are the differences as the cells show them, where a trial stands in several.
     """
     differences = second - first
+    one_draw = one_draw or int((~np.isnan(differences)).any(axis=(1, 2)).sum()) == 1
     flat = differences.reshape(1, 1, -1) if one_draw else differences
     there = differences[~np.isnan(differences)]
     replicates = int((~np.isnan(flat)).any(axis=(1, 2)).sum())

@@ -51,7 +51,7 @@ class EffectiveLength:
     one where recall never falls under the threshold (``beyond``), and None where it does at the
     shortest already (``below``) or where nothing can be said. ``low`` is None where the
     interval reaches under the shortest length tested, ``high`` where it reaches beyond the longest.
-    ``threshold`` is None where no base score is known.
+    ``threshold`` is None where no base score is known, or it is 0.
 
     The interval takes the curve to be straight between tested lengths. What needs no such line is
     ``held_at``, the longest tested length at which recall is shown to reach the threshold, and
