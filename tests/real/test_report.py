@@ -11,6 +11,7 @@ from folders import SAMPLE, Made, make_folder
 from playwright.sync_api import expect
 from real.browser import Browser, Opened
 
+from needle.contexts.grid import format_length
 from needle.edges.store import load_run
 from needle.runs.report import gather, make_page
 from needle.statistics.adapting import find_core
@@ -329,7 +330,7 @@ def test_on_paper(browser: Browser, small: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("locale", ["en-US", "zh-CN"])
 def test_on_a_phone(browser: Browser, large: Path, small: Path, locale: str) -> None:
-    """At 390 pixels the maps stand in one column, and nothing sticks out sideways."""
+    """At 390 pixels maps stand in one column, and nothing sticks out, of a table either."""
     for path in (small, large):
         with browser.opening(path, locale=locale, **PHONE) as opened:
             wide = "document.documentElement.scrollWidth"
@@ -338,10 +339,20 @@ def test_on_a_phone(browser: Browser, large: Path, small: Path, locale: str) -> 
                 "all => all.map(x => x.getBoundingClientRect().left)"
             )
             assert len(set(lefts)) == 1
+            cut = "all => all.filter(x => x.scrollWidth > x.clientWidth).map(x => x.innerText)"
+            assert opened.page.locator(".scroll:has(.cards)").evaluate_all(cut) == []
             opened.page.evaluate("document.querySelectorAll('details').forEach(x => x.open = true)")
             expect(opened.page.locator("details[open] > summary:only-child")).to_have_count(0)
             assert opened.page.evaluate(wide) <= 390
             assert opened.complaints == []
+
+
+def test_lengths_are_written_as_in_figures(browser: Browser, small: Path) -> None:
+    """The page writes a length as figures and sentences do, so that no two look alike."""
+    lengths = [250, 1_000, 1_510, 1_540, 9_170, 64_286, 127_700, 1_048_576, 2_000_000]
+    with browser.opening(small) as opened:
+        for each in lengths:
+            assert opened.page.evaluate(f"length({each})") == format_length(each)
 
 
 def test_colours_can_be_changed(browser: Browser, small: Path) -> None:
