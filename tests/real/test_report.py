@@ -347,12 +347,28 @@ def test_on_a_phone(browser: Browser, large: Path, small: Path, locale: str) -> 
             assert opened.complaints == []
 
 
-def test_lengths_are_written_as_in_figures(browser: Browser, small: Path) -> None:
+def test_low_maps_have_room_for_their_words(browser: Browser, tmp_path: Path) -> None:
+    """Where four maps of three depths stand in a row, the name of the depths is not cut off."""
+    made = [Made(model=f"model-{name}") for name in "abcd"]
+    with browser.opening(write_page(tmp_path, *made), locale="en-US") as opened:
+        opened.page.set_viewport_size({"width": 1300, "height": 900})
+        tops = (
+            "all => all.map(x => x.getBoundingClientRect().top"
+            " - x.closest('svg').getBoundingClientRect().top)"
+        )
+        found = opened.page.locator(".panel .ytitle").evaluate_all(tops)
+        assert len(found) == 8
+        assert min(found) >= 0
+
+
+def test_lengths_are_written_as_in_figures(browser: Browser, tmp_path: Path) -> None:
     """The page writes a length as figures and sentences do, so that no two look alike."""
     lengths = [250, 1_000, 1_510, 1_540, 9_170, 64_286, 127_700, 1_048_576, 2_000_000]
-    with browser.opening(small) as opened:
-        for each in lengths:
-            assert opened.page.evaluate(f"length({each})") == format_length(each)
+    with browser.opening(write_page(tmp_path, Made(lengths=lengths))) as opened:
+        panel = opened.page.locator(".panel").first
+        panel.get_by_text("As a table").click()
+        heads = panel.locator(".cells thead th").all_inner_texts()
+        assert heads[1:] == [format_length(length) for length in lengths]
 
 
 def test_colours_can_be_changed(browser: Browser, small: Path) -> None:
