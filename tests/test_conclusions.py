@@ -112,6 +112,9 @@ def test_no_difference_shown_is_not_no_difference(language: Language) -> None:
     assert {"en": "No difference is shown", "zh": "看不出差距"}[language] in said
     assert "6.0" in said
     few = conclude_comparison(replace(alike, detectable=None, replicates=5, needed=7), language)
+    assert {"en": "pairs", "zh": "对，检验"}[language] in conclude_comparison(
+        replace(alike, detectable=None, test="mcnemar", pairs=4), language
+    )
     assert "7" in few
     assert "5%" in few
 

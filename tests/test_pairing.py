@@ -94,6 +94,18 @@ def test_smallest_difference_that_would_show(pairs: int, points: float) -> None:
     assert found.detectable == pytest.approx(points / 100, abs=0.001)
 
 
+@pytest.mark.parametrize("pairs", [3, 5, 6, 20, 225])
+def test_few_pairs_show_no_more_than_their_signs_can(pairs: int) -> None:
+    """Of one replicate's pairs six must differ to be seen: no smaller share is told than shows."""
+    found = both(np.ones((1, 1, pairs)), np.ones((1, 1, pairs)), one_draw=True)
+    assert found.needed == 6
+    assert (found.detectable is None) == (pairs < 6)
+    if found.detectable is not None:
+        draw = np.random.default_rng(7)
+        differing = draw.binomial(pairs, found.detectable, 2_000)
+        assert np.mean(differing >= 6) == pytest.approx(0.8, abs=0.03)
+
+
 def test_what_could_have_been_shown_is_shown() -> None:
     """With 20 replicates and noise, differences of the detectable size are mostly shown."""
     draw = np.random.default_rng(2)

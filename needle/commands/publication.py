@@ -246,6 +246,7 @@ def _make_cover(
         runs=tuple(Told(run.name, run.copy.run, run.again.command, run.again.gaps) for run in runs),
         figures=tuple(figures),
         standings=contest.standings,
+        names=contest.names,
         findings={language: tuple(describe(contest, language)) for language in LANGUAGES},
         needles=_name_needles([run.copy.run for run in runs]),
         haystacks=haystacks,

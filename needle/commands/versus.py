@@ -19,7 +19,6 @@ from needle.words.figures import Placeholder
 from needle.words.types import Language
 
 _NOT_TESTED: Mapping[Language, str] = {"en": "not tested: {why}", "zh": "未做检验：{why}"}
-_RUN: Mapping[Language, str] = {"en": "run", "zh": "运行"}
 _NOTHING_SCORED: Mapping[Language, str] = {
     "en": "the runs have no scored trial in common",
     "zh": "各次运行没有共同的、已评分的提问",
@@ -107,14 +106,8 @@ def describe(contest: Contest, language: Language) -> list[str]:
 
 def print_table(contest: Contest, language: Language) -> None:
     """Print the standings, a column each; where a model has several runs, their names too."""
-    columns = tabulate(contest.standings, language)
-    names = (_RUN[language], *contest.names)
-    if any(
-        name != each.statistics.model
-        for name, each in zip(names[1:], contest.standings, strict=True)
-    ):
-        columns = [(row[0], name, *row[1:]) for name, row in zip(names, columns, strict=True)]
-    _print_rows(list(zip(*columns, strict=True)), texts=1)
+    rows = tabulate(contest.standings, language, contest.names)
+    _print_rows(list(zip(*rows, strict=True)), texts=1)
 
 
 def print_long_table(standings: Sequence[Standing], language: Language) -> None:

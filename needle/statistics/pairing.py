@@ -103,14 +103,26 @@ def _detect(differences: Scores, replicates: int) -> float | None:
     if len(differences) > 1:
         errors = _ask_errors(replicates, 1)
         return None if errors is None else min(errors * difference_error(differences), 1.0)
-    if not len(there):
+    least = _ask_pairs(len(there), 1)
+    if least is None:
         return None
-    error = math.sqrt(max(float((there**2).sum()), 1.0)) / len(there)
-    return min((quantile(1 - LEVEL / 2) + quantile(POWER)) * error, 1.0)
+    error = math.sqrt(float((there**2).sum())) / len(there)
+    return min(max((quantile(1 - LEVEL / 2) + quantile(POWER)) * error, least), 1.0)
+
+
+def _ask_pairs(pairs: int, number: int) -> float | None:
+    """Return the least share of pairs in which one must be better, the other never, to be seen.
+
+    With POWER so many of them differ that their signs alone reach 5%. None where all are too few.
+    """
+    from scipy.special import betaincinv
+
+    needed = _need(number)
+    return float(betaincinv(needed, pairs - needed + 1, POWER)) if pairs >= needed else None
 
 
 def _need(number: int) -> int:
-    """Return the fewest replicates whose signs reach 5%, corrected for so many comparisons."""
+    """Return the fewest signs, all alike, that reach 5%, corrected for so many comparisons."""
     return 1 + math.floor(math.log2(2 * number / LEVEL))
 
 
@@ -190,6 +202,7 @@ def _detect_among(comparison: Comparison, number: int) -> float | None:
         return alone
     if comparison.test == "mcnemar":
         one, among = (quantile(1 - LEVEL / 2 / n) + quantile(POWER) for n in (1, number))
-        return min(alone * among / one, 1.0)
+        least = _ask_pairs(comparison.pairs, number)
+        return None if least is None else min(max(alone * among / one, least), 1.0)
     errors, own = (_ask_errors(comparison.replicates, n) for n in (number, 1))
     return None if errors is None or own is None else min(alone * errors / own, 1.0)

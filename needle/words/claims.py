@@ -137,8 +137,8 @@ class Comparison:
     p-value: McNemar's exact test over trials for a single replicate, a permutation of signs
     over replicates for several. ``p_adjusted`` is Holm's, over the comparisons made together.
     ``detectable`` is the smallest difference that so many pairs would have shown in four of
-    five tries (80% power at the 5% level, Holm's correction made); None where the replicates are
-    too few for that test to reach 5% at all. ``needed`` is how many can.
+    five tries (80% power at the 5% level, Holm's correction made); None where the replicates, or
+    McNemar's pairs, are too few for that test to reach 5% at all. ``needed`` is how many can.
     """
 
     of: Literal["models", "languages"]
