@@ -229,6 +229,10 @@ def test_what_is_not_there_is_said() -> None:
         needle.load(SAMPLE).heatmap(task="multi")
     with pytest.raises(needle.UsageError, match="no task 'multi'"):
         needle.compare(SAMPLE).sheet("multi")
+    with pytest.raises(needle.UsageError, match="no palette 'red': use published or safe"):
+        needle.load(SAMPLE).heatmap(palette="red")  # type: ignore[arg-type]
+    with pytest.raises(needle.UsageError, match="no words in 'fr': use en or zh"):
+        needle.compare(SAMPLE).sheet(words="fr")  # type: ignore[arg-type]
     with pytest.raises(needle.UsageError, match="which runs"):
         needle.compare()
 
