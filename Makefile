@@ -10,13 +10,16 @@ PROXY := .venv-proxy
 LLAMA := .venv-llama
 PORT ?= 4000
 
+# The tests start needle many times over; with this set each start compiles the package anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo test test-real proxy proxy-keys real-packages lint bench gallery clean
 
 demo: $(READY)
 	$(BIN)/needle run --config configs/runs/demo.yaml
 
 test: $(READY) lint
-	$(BIN)/python -m pytest -n 2 -q
+	$(BIN)/python -m pytest -n 2 --dist worksteal -q
 	@echo "left out, for make test-real: $(wildcard tests/real/test_*.py)"
 
 # Each file's tests share their server, and run in one process.

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from needle.asking.completions import join_chunks, read_completion, read_estimate, read_reply
@@ -26,6 +27,8 @@ from needle.words.errors import known
 from needle.words.types import Allowance, Asked, Failure, Message, Model, Reply
 
 if TYPE_CHECKING:
+    import ssl
+
     import httpx2
     from openai import AsyncOpenAI
     from tenacity import RetryCallState
@@ -103,11 +106,20 @@ def open_client(
         http_client=httpx2.AsyncClient(
             timeout=timeout,
             limits=limits,
+            verify=_read_certificates(not local),
             transport=transport,
             trust_env=not local,
             follow_redirects=True,
         ),
     )
+
+
+@cache
+def _read_certificates(trust_env: bool) -> "ssl.SSLContext":
+    """Read the certificates once for all clients of a process: it takes 50 ms."""
+    import httpx2
+
+    return httpx2.create_ssl_context(trust_env=trust_env)
 
 
 def request_body(

@@ -168,11 +168,11 @@ def _mark(cells: Sequence[PairedCell]) -> tuple[PairedCell, ...]:
 
 
 def _reject(p_values: Sequence[float]) -> list[bool]:
-    from statsmodels.stats.multitest import multipletests
+    from statsmodels.stats.multitest import fdrcorrection
 
     if not p_values:
         return []
-    rejected: NDArray[np.bool_] = multipletests(p_values, alpha=LEVEL, method="fdr_bh")[0]
+    rejected: NDArray[np.bool_] = fdrcorrection(p_values, alpha=LEVEL)[0]
     return [bool(each) for each in rejected]
 
 
@@ -180,8 +180,8 @@ def adjust(comparisons: Sequence[Comparison]) -> list[Comparison]:
     """Return comparisons made together with Holm's p-values, and what would show after them."""
     from statsmodels.stats.multitest import multipletests
 
-    if not comparisons:
-        return []
+    if len(comparisons) <= 1:  # nothing to correct for, and each call collects all garbage
+        return [replace(each, p_adjusted=each.p_value) for each in comparisons]
     adjusted = multipletests([each.p_value for each in comparisons], method="holm")[1]
     number = len(comparisons)
     return [
