@@ -59,6 +59,9 @@ def draw_contest(
     return drawn
 
 
+_HALF = 100  # bytes of a figure's name for either of two models: 255 hold no more
+
+
 def find_grid(comparison: Comparison) -> Grid:
     """Return the grid of a comparison's cells."""
     lengths = sorted({cell.context_length for cell in comparison.cells})
@@ -81,7 +84,7 @@ def name_differences(contest: Contest) -> dict[str, Comparison]:
 
 def _name_difference(comparison: Comparison) -> str:
     """Return a figure's name, with nothing in it that a file name can't hold."""
-    first, second = (slug(name) for name in (comparison.first, comparison.second))
+    first, second = (slug(name, _HALF) for name in (comparison.first, comparison.second))
     between = f"{second}-and-{first}" if comparison.of == "models" else f"{first}-languages"
     language = f"-{comparison.language}" if comparison.language else ""
     return f"difference-{comparison.task}{language}-{between}"
