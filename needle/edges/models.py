@@ -258,12 +258,7 @@ def _check_cache(rules: CacheRules | None, place: str) -> None:
 
 
 def find_model(
-    name: str,
-    base_url: str | None,
-    window: int | None,
-    date: str | None = None,
-    *,
-    role: str = "",
+    name: str, base_url: str | None, window: int | None, date: str | None = None, role: str = ""
 ) -> Model:
     """Return a model by name; with a base URL any name will do.
 
