@@ -34,7 +34,8 @@ def show_plans(
     """Print each model's plan, and what other ways to ask it would cost; nothing is sent."""
     recipe, ready = prepare_models(config, said)
     ready = [fit_from_earlier(prepared, out) for prepared in ready]
-    shares = _weigh_budget(parse_budget(budget), parse_rates(rate), ready) if budget else None
+    rates = parse_rates(rate)
+    shares = _weigh_budget(parse_budget(budget), rates, ready) if budget else None
     told = "language" in said
     weighed = [_weigh(recipe, told, prepared, out) if strategies else () for prepared in ready]
     if as_json:
