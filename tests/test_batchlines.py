@@ -154,6 +154,15 @@ def test_no_key_is_kept() -> None:
     assert result.condemns
 
 
+def test_no_key_is_kept_of_a_reply() -> None:
+    """A key that an endpoint echoes in its answer is taken out of it."""
+    echoing = json.loads(json.dumps(COMPLETION))
+    echoing["choices"][0]["message"]["content"] = f"Bearer {KEY}"
+    result = read_answer(answered(200, echoing), KEY).result
+    assert isinstance(result, Reply)
+    assert result.response == "Bearer [key]"
+
+
 def test_a_line_without_a_name_has_its_digest() -> None:
     """Answers that a server gave no name are told apart by their bytes, the same ones not."""
     one, other = (answered(200, COMPLETION, id=None, custom_id=name) for name in "ab")

@@ -8,6 +8,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from needle.asking.completions import hide_key
 from needle.edges.endpoint import ATTEMPTS, Heard, Interrupted, ask, open_client, request_body
 from needle.words.types import Asked, Failure, Model, Reply
 
@@ -182,6 +183,22 @@ def test_the_key_is_in_no_outcome(status: int) -> None:
     asked, _, _ = ask_through(answer(status, said))
     assert KEY not in repr(asked)
     assert "sk-secret" not in repr(asked)
+
+
+def test_the_key_is_in_no_reply() -> None:
+    """An endpoint that echoes the key in its reply does not get it into an outcome (law 11)."""
+    message = {"content": f"You said Bearer {KEY}.", "reasoning_content": KEY}
+    asked, _, _ = ask_through(answer(200, completion(message=message) | {"model": KEY}))
+    assert KEY not in repr(asked)
+    assert isinstance(asked.result, Reply)
+    assert asked.result.response == "You said Bearer [key]."
+
+
+@pytest.mark.parametrize("key", [None, "none", "EMPTY", "ollama-key", "abc12"])
+def test_a_placeholder_is_a_word_like_any_other(key: str | None) -> None:
+    """A reply is left as it came where the key is a local server's placeholder."""
+    reply = Reply("none: EMPTY, ollama-key, abc12", request_id=key)
+    assert hide_key(reply, key) is reply
 
 
 @pytest.mark.parametrize(

@@ -315,6 +315,9 @@ def test_a_judge_needs_a_name(folder: Path, call: Call) -> None:
     """--scorer judge without a model, or a model without --scorer judge, is one line."""
     assert "--judge-model" in call("score", folder, "--scorer", "judge").faults[0]
     assert "--scorer judge" in call("score", folder, "--judge-model", "judge").faults[0]
+    (unknown,) = call("score", folder, "--scorer", "judge", "--judge-model", "nobody").faults
+    assert "unknown model 'nobody' (--judge-model)" in unknown
+    assert "any other needs --judge-base-url" in unknown
 
 
 def test_a_run_asks_its_judge_at_its_end(

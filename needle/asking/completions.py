@@ -6,11 +6,14 @@ cached tokens, in different fields.
 
 import json
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 from needle.words.types import Reply
 
 _ABSURD = 10**12  # tokens that no endpoint can have counted
+_SHORTEST_KEY = 8  # characters
+_SAID = ("response", "reasoning", "finish_reason", "served_model", "request_id")
 _TEXTS = ("content", "reasoning_content", "reasoning")
 
 
@@ -42,6 +45,19 @@ def read_reply(data: dict[str, Any], request_id: str | None) -> Reply:
         served_model=_read_name(data.get("model")),
         request_id=request_id or _read_name(data.get("id")),
     )
+
+
+def hide_key(reply: Reply, key: str | None) -> Reply:
+    """Return a reply without the key, which an endpoint may echo and nobody wants on disk.
+
+    What is short or has no digit is a placeholder for a local server, and may be a word.
+    """
+    if key is None or len(key) < _SHORTEST_KEY or not any(map(str.isdigit, key)):
+        return reply
+    texts = {name: getattr(reply, name) for name in _SAID}
+    echoed = {name: text for name, text in texts.items() if text is not None and key in text}
+    hidden: dict[str, Any] = {name: text.replace(key, "[key]") for name, text in echoed.items()}
+    return replace(reply, **hidden) if hidden else reply
 
 
 def _count_prompt(
