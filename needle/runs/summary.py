@@ -137,9 +137,10 @@ def describe_plan(prepared: Prepared, card: Card | None = None) -> str:
     lengths = [format_length(length) for length in run.grid.lengths]
     merged = f" ({len(run.same_place)} cells share a place)" if run.same_place else ""
     texts = ", ".join(f"{note.name} ({language})" for language, note in run.haystacks.items())
+    languages = " and ".join(_LANGUAGE[language] for language in run.languages)
     grid = (
-        f"  {len(lengths)} lengths ({_shorten(lengths)} {run.unit}) x "
-        f"{len(run.grid.depths)} depths x {' and '.join(_LANGUAGE[x] for x in run.languages)}"
+        f"  {_count(len(lengths), 'length')} ({_shorten(lengths)} {run.unit}) x "
+        f"{_count(len(run.grid.depths), 'depth')} x {languages}"
         f"{'' if len(run.tasks) == 1 else f' x {len(run.tasks)} tasks'}"
         f" x {_count(run.replicates, 'replicate')}"
     )
@@ -365,7 +366,6 @@ def _count(number: int, noun: str, several: str | None = None) -> str:
 def describe_recall(heatmap: Heatmap) -> str:
     """Describe a heatmap's recall and what is left out of it in one line, its controls below."""
     layout = "" if heatmap.layout == "classic" else f", {heatmap.layout} contexts"
-    recall = "no scored reply" if heatmap.recall is None else f"recall {heatmap.recall:.1%}"
     left = ", ".join(f"{count} {verdict}" for verdict, count in heatmap.left_out.items())
     simulated = " (simulated endpoint)" if heatmap.simulated else ""
     if heatmap.imported is not None:
@@ -374,8 +374,12 @@ def describe_recall(heatmap: Heatmap) -> str:
     base = "".join(f"; {part}" for part in describe_base(heatmap, "en"))
     controls = "".join(f"\n  {part}" for part in describe_controls(heatmap, "en"))
     adaptive = "".join(f"; {part}" for part in describe_adaptive(heatmap, "en"))
+    recall = "no scored reply"
+    if heatmap.recall is not None:
+        scored = _count(heatmap.scored, "scored reply", "scored replies")
+        recall = f"recall {heatmap.recall:.1%}{scorer} of {scored}"
     return (
         f"{heatmap.model} {heatmap.task} {_LANGUAGE[heatmap.language]}{layout}{simulated}: "
-        f"{recall}{scorer} of {heatmap.scored} scored replies; left out: {left or 'none'}"
+        f"{recall}; left out: {left or 'none'}"
         f"{base}{adaptive}{controls}"
     )
