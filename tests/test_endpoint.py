@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import httpx2
@@ -44,6 +45,43 @@ def ask_through(handle: Handle, model: Model = MODEL) -> tuple[Asked, list[float
             await client.close()
 
     return asyncio.run(go()), waits, bodies
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_the_key_is_in_no_reply(stream: bool) -> None:
+    """An endpoint that repeats the request's key in its answer does not get it stored (law 11)."""
+    said = {"content": f"Bearer {KEY}", "reasoning_content": KEY}
+    whole = {**completion(message=said), "model": KEY}
+    headers = {"x-request-id": KEY}
+    handle = answer(200, whole, headers)
+    if stream:
+        chunk = {**whole, "choices": [{"index": 0, "delta": said, "finish_reason": "stop"}]}
+        events = f"data: {json.dumps(chunk)}\n\ndata: [DONE]\n\n"
+        handle = lambda _: httpx2.Response(  # noqa: E731
+            200, text=events, headers={**headers, "content-type": "text/event-stream"}
+        )
+    asked, _, _ = ask_through(handle, replace(MODEL, stream=stream))
+    assert isinstance(asked.result, Reply)
+    assert asked.result.response == "Bearer [key]"
+    assert KEY not in repr(asked)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("x-ratelimit-remaining-tokens", "9" * 5_000),
+        ("retry-after", "Fri, 31 Dec 99999999999999999999 23:59:59 GMT"),
+        ("retry-after", "nan"),
+    ],
+)
+@pytest.mark.parametrize("status", [200, 429])
+def test_no_header_ends_a_run(status: int, name: str, value: str) -> None:
+    """Whatever a header says, a reply is kept, and a failure waits for a while as any other."""
+    body = completion() if status == 200 else {"error": {"message": "slow down"}}
+    asked, waits, bodies = ask_through(answer(status, body, {name: value}))
+    assert isinstance(asked.result, Reply) == (status == 200)
+    assert len(bodies) == asked.attempts == (1 if status == 200 else ATTEMPTS)
+    assert all(0 <= wait <= 60 for wait in waits)
 
 
 def answer(status: int, body: Any, headers: dict[str, str] | None = None) -> Handle:

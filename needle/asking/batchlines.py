@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Any, Final
 
-from needle.asking.completions import read_reply
+from needle.asking.completions import hide_key, read_reply
 from needle.asking.failures import classify_status, describe_error, redact
 from needle.words.types import Failure, Reply
 
@@ -68,6 +68,8 @@ def read_answer(
     result = _read_result(line)
     if isinstance(result, Failure):
         result = _classify(result, key, errors or {})
+    elif result is not None:
+        result = hide_key(result, key)
     return Answer(trial, name, result, _read_created(line))
 
 

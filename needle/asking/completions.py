@@ -6,11 +6,14 @@ cached tokens, in different fields.
 
 import json
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
+from needle.asking.failures import redact_key
 from needle.words.types import Reply
 
 _ABSURD = 10**12  # tokens that no endpoint can have counted
+_STORED = ("response", "reasoning", "finish_reason", "served_model", "request_id")
 _TEXTS = ("content", "reasoning_content", "reasoning")
 
 
@@ -73,7 +76,26 @@ def _count_prompt(
     )
     if prompt is None and missed is not None:
         prompt = missed + (cached or 0)
+    if prompt is not None:
+        cached = _within(cached, prompt)
+        written = _within(written, prompt - (cached or 0))
     return prompt, cached, written
+
+
+def _within(part: int | None, whole: int) -> int | None:
+    """Return a part's count; one beyond the whole tells nothing, and saves no money."""
+    return part if part is None or part <= whole else None
+
+
+def hide_key(reply: Reply, key: str | None) -> Reply:
+    """Return a reply without the key, which an endpoint that repeats its requests tells again."""
+    if not key:
+        return reply
+    texts = {name: getattr(reply, name) for name in _STORED}
+    told: dict[str, Any] = {
+        name: redact_key(text, key) for name, text in texts.items() if text and key in text
+    }
+    return replace(reply, **told) if told else reply
 
 
 def read_estimate(text: str) -> Reply:

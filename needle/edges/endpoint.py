@@ -13,7 +13,13 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from needle.asking.completions import join_chunks, read_completion, read_estimate, read_reply
+from needle.asking.completions import (
+    hide_key,
+    join_chunks,
+    read_completion,
+    read_estimate,
+    read_reply,
+)
 from needle.asking.failures import (
     classify_status,
     describe_error,
@@ -300,7 +306,7 @@ async def ask_once(
                 headers = response.headers
                 reply = read_completion(response.text, headers.get("x-request-id"))
         allowance = read_allowance(headers, datetime.now(UTC))
-        return Heard(reply, allowance=allowance, date=headers.get("date"))
+        return Heard(hide_key(reply, key), allowance=allowance, date=headers.get("date"))
     except _expected() as error:
         return _hear_failure(error, key, errors)
 
