@@ -48,6 +48,7 @@ _TOO_LARGE = re.compile(  # than a minute's allowance: it would be turned down f
     r"request too large for .{0,120}tokens per min|must be reduced in order to run successfully",
     re.IGNORECASE | re.DOTALL,
 )
+_STEERING = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _LASTING = ("overflow", "filter")
 _UNANSWERED = ("timeout", "connection", "malformed")
 _BROKEN_STATUS = (500, 502, 504)  # broke in the middle
@@ -246,6 +247,9 @@ def redact_key(text: str, key: str | None) -> str:
 
 
 def redact(text: str, key: str | None) -> str:
-    """Take a key, and whatever looks like one, out of a text that will be written down."""
-    text = redact_key(text, key)
+    """Take a key, and whatever looks like one, out of a text that will be written down.
+
+    So are characters that steer a terminal, and half a surrogate pair, which can't be printed.
+    """
+    text = redact_key(_STEERING.sub(" ", text).encode(errors="replace").decode(), key)
     return re.sub(r"\b(?:sk|ak|key|Bearer)[-_ ][A-Za-z0-9_*.-]{8,}", "[key]", text)
