@@ -332,7 +332,10 @@ class _Work:
 
 
 def _used_up(budget: Budget) -> Stopped:
-    return Stopped(f"the budget of {budget} is used up (--budget)")
+    return Stopped(
+        f"the budget of {budget} is used up (--budget): needle resume keeps to one only where "
+        f"it is told one"
+    )
 
 
 def _score_stored(
