@@ -229,6 +229,10 @@ def test_what_is_not_there_is_said() -> None:
         needle.load(SAMPLE).heatmap(task="multi")
     with pytest.raises(needle.UsageError, match="no task 'multi'"):
         needle.compare(SAMPLE).sheet("multi")
+    with pytest.raises(needle.UsageError, match="no palette 'red': use published or safe"):
+        needle.load(SAMPLE).heatmap(palette="red")  # type: ignore[arg-type]
+    with pytest.raises(needle.UsageError, match="no words in 'fr': use en or zh"):
+        needle.compare(SAMPLE).sheet(words="fr")  # type: ignore[arg-type]
     with pytest.raises(needle.UsageError, match="which runs"):
         needle.compare()
 
@@ -248,6 +252,17 @@ def test_comparing_is_tested_in_pairs() -> None:
     assert both.difference(0, words="zh")._repr_png_()  # type: ignore[attr-defined]
     with pytest.raises(needle.UsageError, match="no row 1 in tests"):
         both.difference(1)
+
+
+def test_comparing_takes_the_scorer_that_a_run_was_loaded_with() -> None:
+    """What was loaded by another scorer is compared by it, unless the call names one."""
+    folder = run_small(scorer=["keyword", "exact"]).folder
+    told = {
+        scorer: needle.compare(needle.load(folder, scorer="exact"), scorer=scorer).statistics
+        for scorer in (None, "exact", "keyword")
+    }
+    assert told[None].equals(told["exact"])
+    assert not told[None].equals(told["keyword"])
 
 
 def test_what_may_not_be_compared_is_refused() -> None:

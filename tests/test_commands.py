@@ -257,9 +257,7 @@ def test_an_endpoint_that_moved(finished: Path, draw: Call, server: Server) -> N
 
 def test_the_plan_is_what_is_sent(server: Server, call: Call) -> None:
     """``needle plan`` sends nothing, writes nothing, and says the trials and tokens of the run."""
-    asked = [option for option in said(server)[1:] if option != "--yes"]
-    out = asked.index("--out")
-    del asked[out : out + 2]
+    asked = said(server)[1:]
     (plan,) = json.loads(call("plan", *asked, "--json").out)
     assert not server.bodies
     assert not Path("runs").exists()
@@ -272,6 +270,19 @@ def test_the_plan_is_what_is_sent(server: Server, call: Call) -> None:
     sent, reply_tokens = plan["prompt_tokens"], plan["reply_tokens_at_most"]
     assert plan["money"]["amount"] == pytest.approx((sent + reply_tokens) * 12 / 1e6, abs=1e-4)
     assert "12 trials" in call("plan", *asked).out
+
+
+def test_any_option_of_a_run_is_one_of_plan_and_prompt(server: Server, call: Call) -> None:
+    """What was said to ``run`` may be said to ``plan`` and ``prompt``; neither sends anything."""
+    asked = [*said(server)[1:], "--budget", "1USD", "--rate", "USD/CNY=7", "--again"]
+    planned = call("plan", *asked)
+    assert planned.status == 0
+    assert planned.out.splitlines()[-1].startswith("budget: 1 USD, of which this takes about 4%")
+    small = call("plan", *asked[:-5], "--budget", "1ktok").out.splitlines()[-1]
+    assert small.startswith("budget: 1,000 tokens, about ")
+    assert "% of what this may take" in small
+    assert call("prompt", *asked, "--language", "en", "--length", "1k", "--depth", "50").status == 0
+    assert not server.bodies
 
 
 def test_the_vendors_words_stay_on_one_line(server: Server, call: Call) -> None:

@@ -85,6 +85,30 @@ def test_runs_in_part_finished_are_compared_on_what_both_have(two: list[Path]) -
     assert {one.detectable for one in both} == {None}
 
 
+def test_a_run_twice_is_one_run(call: Call, two: list[Path]) -> None:
+    """A run named twice, by whatever path, stands once and is not held against itself."""
+    again = two[0].parent / ".." / two[0].parent.name / two[0].name
+    once, twice = call("compare", two[0], "--json"), call("compare", two[0], again, "--json")
+    assert once.out == twice.out
+
+
+def test_runs_of_one_model_are_told_apart(call: Call, two: list[Path], tmp_path: Path) -> None:
+    """Runs of one model are named by their folders: in words, on the sheet and in its files."""
+    other = tmp_path / "other" / two[0].name
+    shutil.copytree(two[0], other)
+    third = tmp_path / "third" / two[0].name
+    shutil.copytree(two[0], third)
+    called = call("compare", two[0], other, third, two[1], "--format", "svg", "--out", "drawn")
+    names = [f"{folder.parent.name}/{folder.name}" for folder in (two[0], other, third)]
+    for name in names:
+        assert f"[{name}, single, English]" in called.out
+        assert f"difference is shown between {name} in English and in Chinese" in called.out
+        assert f"between sim/blind and {name} on the same English trials" in called.out
+    drawn = [line for line in called.out.splitlines() if line.startswith("drawn")]
+    assert len(set(drawn)) == len(drawn) == 1 + 2 * 6 + 4
+    assert sorted(drawn) == sorted(map(str, Path("drawn").iterdir()))
+
+
 def test_the_command(call: Call, two: list[Path]) -> None:
     """`needle compare` prints a column a run and language, and what may be concluded."""
     called = call("compare", *two)

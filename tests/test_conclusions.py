@@ -26,7 +26,7 @@ STATISTICS = Statistics(
 COMPARED = Comparison(
     "models", "first-model", "second-model", "single", "en", 100, 10,
     Estimate(-0.1, -0.15, -0.05, 100, 10, "population"), 12, 2, "permutation",
-    0.002, 0.004, 0.06, (),
+    0.002, 0.004, 0.06, 6, (),
 )  # fmt: skip
 
 
@@ -111,8 +111,11 @@ def test_no_difference_shown_is_not_no_difference(language: Language) -> None:
     said = conclude_comparison(alike, language)
     assert {"en": "No difference is shown", "zh": "看不出差距"}[language] in said
     assert "6.0" in said
-    few = conclude_comparison(replace(alike, detectable=None, replicates=5), language)
-    assert "6" in few
+    few = conclude_comparison(replace(alike, detectable=None, replicates=5, needed=7), language)
+    assert {"en": "pairs", "zh": "对，检验"}[language] in conclude_comparison(
+        replace(alike, detectable=None, test="mcnemar", pairs=4), language
+    )
+    assert "7" in few
     assert "5%" in few
 
 

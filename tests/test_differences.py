@@ -39,6 +39,7 @@ COMPARISON = Comparison(
     p_value=0.002,
     p_adjusted=0.004,
     detectable=0.061,
+    needed=7,
     cells=CELLS,
 )
 
@@ -115,7 +116,7 @@ def test_one_draw_says_so() -> None:
 def test_too_few_replicates_are_said() -> None:
     """Where the test can't reach 5% at all, the figure says so, not a smallest difference."""
     words = read(change(detectable=None))
-    assert "too few replicates" in words
+    assert "too few replicates for the test to reach 5% (7 can)" in words
     assert "smallest" not in words
 
 

@@ -100,6 +100,12 @@ def test_against_its_own_base() -> None:
     assert 4_000 < found.length < 8_000
 
 
+def test_a_model_that_finds_nothing_keeps_nothing() -> None:
+    """85% of no score at short lengths is no recall that a model could be said to hold."""
+    found = reach_relative(LENGTHS, flat(0, 0, 0, 0, 0), flat(0, 0, 0, 0, 0)[:, [0], :])
+    assert (found.state, found.threshold, found.length) == (None, None, None)
+
+
 def test_a_hard_needle_shortens_nothing() -> None:
     """A needle that is hard everywhere alike takes nothing from the relative length."""
     scores = flat(1, 1, 1, 1, 1)

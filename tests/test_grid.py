@@ -23,7 +23,8 @@ from needle.contexts.grid import (
 
 PUBLISHED = Path(__file__).resolve().parents[1].parent / "shared" / "published"
 ROOMS = st.none() | st.integers(1_000, 3_000_000)
-SPACINGS: st.SearchStrategy[Spacing] = st.sampled_from(("linear", "sigmoid"))
+SPACING_NAMES: tuple[Spacing, ...] = ("linear", "sigmoid")
+SPACINGS = st.sampled_from(SPACING_NAMES)
 
 
 def test_published_grid_is_the_published_one() -> None:
@@ -48,6 +49,14 @@ def test_full_grid_is_the_published_one() -> None:
     grid = make_grid(GridWish("full"), None)
     assert grid.lengths == tuple(sorted({int(row["context_length"]) for row in rows}))
     assert grid.depths == tuple(sorted({float(row["depth_percent"]) for row in rows}))
+
+
+def test_a_spacing_that_is_said_holds_in_any_grid() -> None:
+    """A named grid's own spacing gives way to one that is asked for."""
+    for name, count in (("default", 11), ("published", 15), ("full", 35)):
+        for spacing in SPACING_NAMES:
+            depths = make_grid(GridWish(name, spacing=spacing), None).depths
+            assert depths == space_depths(count, spacing)
 
 
 def test_default_grid_doubles() -> None:

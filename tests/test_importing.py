@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
@@ -247,6 +248,23 @@ def test_other_commands_take_an_imported_run(bring: Any, call: Call, alone: Path
     table = list(csv.DictReader(call("table", folder).out.splitlines()))
     assert {one["scorer"] for one in table} == {"published", "keyword", "exact"}
     assert len(table) == 9
+
+
+def test_imported_scores_stay_when_nothing_else_can_score(
+    bring: Any, call: Call, alone: Path
+) -> None:
+    """Scores without answers are drawn by no other scorer; published ones can be chosen again."""
+    folder = bring(write(alone / "a.json", [row(score=10)]), "--model", "m")
+    before = settle(folder)
+    ended = call("score", folder, "--scorer", "exact")
+    assert (ended.status, len(ended.faults)) == (2, 1)
+    assert "nothing in" in ended.faults[0]
+    assert settle(folder) == before
+    shutil.rmtree(folder)
+    folder = bring(write(alone / "b.json", [answered(1_000, 0, "A sandwich.", 10)]))
+    for scorer in ("keyword", "published"):
+        assert call("score", folder, "--scorer", scorer).status == 0
+        assert settle(folder)["primary_scorer"] == scorer
 
 
 @pytest.mark.parametrize(

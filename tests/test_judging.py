@@ -269,6 +269,14 @@ def test_a_budget_is_kept_over_all_judging(server: Server, folder: Path, call: C
     assert len(last_verdicts(folder)) == TRIALS
 
 
+def test_a_verdict_without_usage_counts_with_its_whole_reply() -> None:
+    """What a judge does not tell of its verdict's length is paid as the longest, later too."""
+    judge = Model("judge", "v", "http://judge.example/v1", "KEY", reply_tokens=512)
+    case = Case("t", "en", Reply("a flute"), (), "r", 300)
+    score = score_verdict(judge, case, Asked(Reply("GRADE: 1"), 1, 0, 0.1, "2026-11-01T00:00:00Z"))
+    assert score.extra["tokens"] == 300 + 512
+
+
 @pytest.mark.parametrize(
     ("more", "words"),
     [
@@ -278,14 +286,6 @@ def test_a_budget_is_kept_over_all_judging(server: Server, folder: Path, call: C
         (("--judge-model", "sim/reader"), "can't judge"),
     ],
 )
-def test_a_verdict_without_usage_counts_with_its_whole_reply() -> None:
-    """What a judge does not tell of its verdict's length is paid as the longest, another day too."""
-    judge = Model("judge", "v", "http://judge.example/v1", "KEY", reply_tokens=512)
-    case = Case("t", "en", Reply("a flute"), (), "r", 300)
-    score = score_verdict(judge, case, Asked(Reply("GRADE: 1"), 1, 0, 0.1, "2026-11-01T00:00:00Z"))
-    assert score.extra["tokens"] == 300 + 512
-
-
 def test_nothing_is_sent_without_leave(
     more: tuple[str, ...], words: str, server: Server, folder: Path, call: Call
 ) -> None:
@@ -326,6 +326,9 @@ def test_a_judge_needs_a_name(folder: Path, call: Call) -> None:
     """--scorer judge without a model, or a model without --scorer judge, is one line."""
     assert "--judge-model" in call("score", folder, "--scorer", "judge").faults[0]
     assert "--scorer judge" in call("score", folder, "--judge-model", "judge").faults[0]
+    (unknown,) = call("score", folder, "--scorer", "judge", "--judge-model", "nobody").faults
+    assert "unknown model 'nobody' (--judge-model)" in unknown
+    assert "any other needs --judge-base-url" in unknown
 
 
 def test_a_run_asks_its_judge_at_its_end(

@@ -22,7 +22,7 @@ def name(lengths: int, depths: int, p_value: float = 1.0) -> Comparison:
     )
     return Comparison(
         "models", "a", "b", "single", "en", 0, 0, NOTHING, 0, 0, "mcnemar",
-        p_value, 1.0, None, cells,
+        p_value, 1.0, None, 0, cells,
     )  # fmt: skip
 
 
@@ -94,6 +94,18 @@ def test_smallest_difference_that_would_show(pairs: int, points: float) -> None:
     assert found.detectable == pytest.approx(points / 100, abs=0.001)
 
 
+@pytest.mark.parametrize("pairs", [3, 5, 6, 20, 225])
+def test_few_pairs_show_no_more_than_their_signs_can(pairs: int) -> None:
+    """Of one replicate's pairs six must differ to be seen: no smaller share is told than shows."""
+    found = both(np.ones((1, 1, pairs)), np.ones((1, 1, pairs)), one_draw=True)
+    assert found.needed == 6
+    assert (found.detectable is None) == (pairs < 6)
+    if found.detectable is not None:
+        draw = np.random.default_rng(7)
+        differing = draw.binomial(pairs, found.detectable, 2_000)
+        assert np.mean(differing >= 6) == pytest.approx(0.8, abs=0.03)
+
+
 def test_what_could_have_been_shown_is_shown() -> None:
     """With 20 replicates and noise, differences of the detectable size are mostly shown."""
     draw = np.random.default_rng(2)
@@ -107,6 +119,44 @@ def test_what_could_have_been_shown_is_shown() -> None:
         lost = draw.random((20, 5, 5)) < size / alike.mean()
         second = np.where(lost, 0.0, alike.astype(float))
         shown.append(both(first.astype(float), second).p_value < 0.05)
+    assert np.mean(shown) > 0.65
+
+
+@pytest.mark.parametrize(("runs", "needed"), [(2, 6), (3, 7), (4, 8), (6, 10)])
+def test_what_could_have_been_shown_among_many(runs: int, needed: int) -> None:
+    """With too few replicates for Holm's p-value to reach 5% no size is told, but how many can."""
+    number = runs * (runs - 1) // 2
+    for replicates in (needed - 1, needed):
+        first, second = np.zeros((replicates, 2, 2)), np.ones((replicates, 2, 2))
+        adjusted = adjust([both(first, second)] * number)
+        assert {each.needed for each in adjusted} == {needed}
+        reached = replicates >= needed
+        assert {each.p_adjusted < 0.05 for each in adjusted} == {reached}
+        assert {each.detectable is not None for each in adjusted} == {reached}
+    alone, among = both(first, second), adjusted[0]
+    assert alone.detectable is not None
+    assert among.detectable is not None
+    assert among.detectable >= alone.detectable
+
+
+def test_pairs_of_one_replicate_are_one_draw() -> None:
+    """Where only one of several replicates has pairs, the test is McNemar's over that one."""
+    first, second = np.full((3, 2, 2), math.nan), np.ones((3, 2, 2))
+    first[1] = 0
+    found = both(first, second)
+    assert (found.test, found.replicates, found.difference.scope) == ("mcnemar", 1, "draw")
+    assert found == both(first, second, one_draw=True)
+
+
+def test_few_replicates_show_only_large_differences() -> None:
+    """Six replicates that all must agree need a larger difference than 2.8 standard errors."""
+    draw = np.random.default_rng(5)
+    shown = []
+    for _ in range(200):
+        apart = draw.normal(0, 0.1, (6, 1, 1)) + draw.normal(0, 0.05, (6, 4, 4))
+        size = both(np.zeros((6, 4, 4)), apart).detectable
+        assert size is not None
+        shown.append(permute(apart + size) < 0.05)
     assert np.mean(shown) > 0.65
 
 

@@ -272,6 +272,16 @@ def test_one_table_holds_all_runs(call: Call, publish: Publish, alone: Path) -> 
     assert told["not_tested"] == []
 
 
+def test_runs_of_one_model_are_told_apart(publish: Publish, alone: Path) -> None:
+    """Where a model has two runs, each figure's words and each row of numbers name the run."""
+    shutil.copytree(SAMPLE, alone / "again")
+    page = (publish(SAMPLE, alone / "again") / "README.md").read_text(encoding="utf-8")
+    run = load_run(SAMPLE).run_id
+    for name in (run, f"{run}-2"):
+        assert f"![sim/middle ({name}), single, English]" in page
+        assert f"| sim/middle (simulated) | {name} | single |" in page
+
+
 def test_runs_that_may_not_be_compared_are_shown_untested(
     call: Call, publish: Publish, alone: Path
 ) -> None:

@@ -321,6 +321,8 @@ WRONG: Mapping[str, tuple[tuple[str, ...], type[NeedleError], str]] = {
     "scorer": (("RUN", "--scorer", "judge"), UsageError, "no scores by 'judge'"),
     "task": (("RUN", "--task", "multi"), UsageError, "no task 'multi' (--task)"),
     "output": (("RUN", "--output", "no/such/folder.html"), StoreError, "(--output)"),
+    "folder": (("RUN", "--output", "."), UsageError, ". is a folder (--output)"),
+    "paid": (("RUN", "--output", "outcomes.jsonl"), UsageError, "end its name in .html"),
 }
 
 

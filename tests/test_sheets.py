@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -127,6 +128,17 @@ def test_two_runs_of_one_model_have_a_column_each() -> None:
     sheet = make_sheet([make_panel("a"), make_panel("a"), make_panel("a", "zh")], "en")
     assert [len(row) for row in sheet.panels] == [2, 2]
     assert sheet.panels[1][1] is None
+
+
+def test_columns_are_runs() -> None:
+    """A column holds one run's panels, even where another run of the model has the first row."""
+    chinese, english = make_panel("a", "zh"), make_panel("a", "en")
+    panels = [replace(chinese, run="one"), replace(english, run="two"), replace(chinese, run="two")]
+    sheet = make_sheet(panels, "en")
+    runs = [{panel.run for panel in column if panel} for column in zip(*sheet.panels, strict=True)]
+    assert runs == [{"one"}, {"two"}]
+    assert [labels.name for labels in sheet.labels[0]] == ["a (one)", "a (two)"]
+    assert sheet.shared.title == make_sheet([chinese], "en").shared.title
 
 
 def test_each_panel_shows_its_scores_on_one_scale() -> None:

@@ -226,3 +226,12 @@ def test_no_run_is_found_where_there_is_none(tmp_path: Path) -> None:
     assert find_run(tmp_path / "nowhere", "m", "d" * 64) is None
     (tmp_path / "2026-11-24-m-dddddddd").mkdir()
     assert find_run(tmp_path, "m", "d" * 64) is None
+
+
+@given(st.text(min_size=1, max_size=120), st.sampled_from(["模" * 200, "m" * 200, ""]))
+def test_any_models_name_fits_a_folders(name: str, more: str) -> None:
+    """A run folder of any model has a name that a file system takes, with room for an ending."""
+    folder = name_run("2026-11-24", name + more, "0123456789abcdef")
+    assert len(folder.encode()) <= 255 - len("-distractors-en.parquet")
+    assert "/" not in folder
+    assert folder == folder.strip()

@@ -75,6 +75,21 @@ def test_a_table_that_cannot_be_written_is_named(run: Path) -> None:
         write_table(run, "csv", run / "nowhere" / "t.csv")
 
 
+@pytest.mark.parametrize(
+    ("form", "name"),
+    [
+        ("csv", "outcomes.jsonl"), ("csv", "run.yaml"), ("csv", "t.parquet"),
+        ("parquet", "scores.jsonl"), ("parquet", "t.CSV"), ("csv", ""),
+    ],
+)  # fmt: skip
+def test_a_table_replaces_no_other_kind_of_file(form: str, name: str, run: Path) -> None:
+    """What was paid for is never replaced by a table, and no file belies its name."""
+    before = {path: path.read_bytes() for path in run.iterdir()}
+    with pytest.raises(UsageError, match="--output"):
+        write_table(run, form, run / name)
+    assert {path: path.read_bytes() for path in run.iterdir()} == before
+
+
 def test_a_run_without_outcomes_has_an_empty_table(tmp_path: Path) -> None:
     """A run that has just begun has a table with its columns and no rows."""
     frame = make_table(tmp_path)

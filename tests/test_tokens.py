@@ -209,3 +209,14 @@ def test_hugging_face_names_tell_files_apart(train: Callable[..., Path]) -> None
     other = load_counting(str(train(pre, size=400))).name
     assert one != other
     assert re.fullmatch(r"[^/]+/tokenizer\.json@[0-9a-f]{12}", one)
+
+
+def test_a_hugging_face_name_is_the_same_from_anywhere(
+    train: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A tokenizer.json has one name, however its path is written and wherever it is read from."""
+    path = train(None)
+    named = load_counting(str(path)).name
+    load_counting.cache_clear()
+    monkeypatch.chdir(path.parent)
+    assert load_counting(path.name).name == named

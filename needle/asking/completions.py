@@ -9,11 +9,11 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-from needle.asking.failures import redact_key
 from needle.words.types import Reply
 
 _ABSURD = 10**12  # tokens that no endpoint can have counted
-_STORED = ("response", "reasoning", "finish_reason", "served_model", "request_id")
+_SHORTEST_KEY = 8  # characters
+_SAID = ("response", "reasoning", "finish_reason", "served_model", "request_id")
 _TEXTS = ("content", "reasoning_content", "reasoning")
 
 
@@ -45,6 +45,19 @@ def read_reply(data: dict[str, Any], request_id: str | None) -> Reply:
         served_model=_read_name(data.get("model")),
         request_id=request_id or _read_name(data.get("id")),
     )
+
+
+def hide_key(reply: Reply, key: str | None) -> Reply:
+    """Return a reply without the key, which an endpoint may echo and nobody wants on disk.
+
+    What is short or has no digit is a placeholder for a local server, and may be a word.
+    """
+    if key is None or len(key) < _SHORTEST_KEY or not any(map(str.isdigit, key)):
+        return reply
+    texts = {name: getattr(reply, name) for name in _SAID}
+    echoed = {name: text for name, text in texts.items() if text is not None and key in text}
+    hidden: dict[str, Any] = {name: text.replace(key, "[key]") for name, text in echoed.items()}
+    return replace(reply, **hidden) if hidden else reply
 
 
 def _count_prompt(
@@ -85,17 +98,6 @@ def _count_prompt(
 def _within(part: int | None, whole: int) -> int | None:
     """Return a part's count; one beyond the whole tells nothing, and saves no money."""
     return part if part is None or part <= whole else None
-
-
-def hide_key(reply: Reply, key: str | None) -> Reply:
-    """Return a reply without the key, which an endpoint that repeats its requests tells again."""
-    if not key:
-        return reply
-    texts = {name: getattr(reply, name) for name in _STORED}
-    told: dict[str, Any] = {
-        name: redact_key(text, key) for name, text in texts.items() if text and key in text
-    }
-    return replace(reply, **told) if told else reply
 
 
 def read_estimate(text: str) -> Reply:

@@ -239,17 +239,12 @@ def describe_error(error: Any, otherwise: str = "no reason given") -> str:
     return str(error) if error else otherwise
 
 
-def redact_key(text: str, key: str | None) -> str:
-    """Take a key out of a text that will be written down."""
-    if key and len(key) > 3:  # noqa: PLR2004 - shorter ones are placeholders for local servers
-        return text.replace(key, "[key]")
-    return text
-
-
 def redact(text: str, key: str | None) -> str:
     """Take a key, and whatever looks like one, out of a text that will be written down.
 
     So are characters that steer a terminal, and half a surrogate pair, which can't be printed.
     """
-    text = redact_key(_STEERING.sub(" ", text).encode(errors="replace").decode(), key)
+    text = _STEERING.sub(" ", text).encode(errors="replace").decode()
+    if key and len(key) > 3:  # noqa: PLR2004 - shorter ones are placeholders for local servers
+        text = text.replace(key, "[key]")
     return re.sub(r"\b(?:sk|ak|key|Bearer)[-_ ][A-Za-z0-9_*.-]{8,}", "[key]", text)

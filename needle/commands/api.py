@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, Unpack
 
 from needle.edges.store import load_run
-from needle.runs.contest import Contest, hold_contest
+from needle.runs import loading
+from needle.runs.contest import Contest, gather_contest
 from needle.runs.drawing import collect_heatmaps
 from needle.runs.evidence import read_statistics
-from needle.runs.loading import require_scorer
 from needle.runs.reproduce import write_command
 from needle.words.errors import Stopped, UsageError
 from needle.words.types import Language, Run
@@ -292,7 +292,7 @@ def load(folder: AnyPath, scorer: str | None = None) -> Results:
     """
     results = Results(Path(folder), scorer)
     _ = results.config
-    require_scorer(results.folder, scorer)
+    loading.require_scorer(results.folder, scorer)
     return results
 
 
@@ -301,16 +301,19 @@ def compare(
 ) -> Compared:
     """Compare runs, by their folders or as they were loaded.
 
-    Raises UsageError for runs that may not be compared, with what differs, unless they are
-    only to be shown ``side_by_side``.
+    ``scorer`` is whose scores count: that by which each was loaded unless given. Raises UsageError
+    for runs that may not be compared, with what differs, unless they are only to be shown
+    ``side_by_side``.
     """
     if not runs:
         raise UsageError("which runs? needle.compare(RUN, RUN, ...)")
     results = tuple(
         each if isinstance(each, Results) else Results(Path(each), scorer) for each in runs
     )
-    contest = hold_contest([each.folder for each in results], scorer, side_by_side=side_by_side)
-    return Compared(results, contest)
+    first = {each.folder: each for each in reversed(results)}
+    once = tuple(first[folder] for folder in loading.list_once(each.folder for each in results))
+    everything = [loading.load(each.folder, scorer or each.scorer) for each in once]
+    return Compared(once, gather_contest(everything, side_by_side=side_by_side))
 
 
 def _read_options(model: str, options: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -5,14 +5,21 @@ from typing import Any
 
 import click
 
-from needle.commands.options import gather, limits_options, no_keys, out_option, run_options
+from needle.commands.options import (
+    budget_options,
+    gather,
+    idle_options,
+    limits_options,
+    no_keys,
+    out_option,
+    run_options,
+)
 
 
 @click.command()
 @run_options
 @out_option
-@click.option("--budget", help="Never spend more, all models together: 20CNY, 5USD or 2Mtok.")
-@click.option("--rate", multiple=True, help="For a budget in another currency: USD/CNY=7.1.")
+@budget_options
 @click.option("--again", is_flag=True, help="Pay anew for a run that is finished.")
 @click.option("--faults", help="Faults of the simulated endpoint (needle simulate --help).")
 @click.option("--yes", is_flag=True, help="Don't ask before sending.")
@@ -29,13 +36,15 @@ def run(**options: Any) -> int:
 @click.command()
 @run_options
 @out_option
+@budget_options
+@idle_options("--again", "--faults", "--yes")
 @click.option("--strategies", is_flag=True, help="And what other ways to ask would cost.")
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def plan(**options: Any) -> int:
     """Show a run's trials, tokens, money and time; send nothing."""
     from needle.commands.planning import show_plans
 
-    extra = {name: options.pop(name) for name in ("as_json", "out", "strategies")}
+    extra = {name: options.pop(name) for name in ("as_json", "out", "strategies", "budget", "rate")}
     return show_plans(options.pop("config"), gather(options), **extra)
 
 
@@ -85,6 +94,7 @@ def resume(**options: Any) -> int:
 @click.command()
 @run_options
 @out_option
+@idle_options("--budget", "--rate", "--again", "--faults", "--yes")
 @click.option("--length", required=True, help="The trial's context length.")
 @click.option("--depth", required=True, help="The trial's depth in percent.")
 @click.option("--replicate", type=click.IntRange(0), default=0, help="The replicate (default 0).")

@@ -41,6 +41,34 @@ def out_option(command: Callable[..., Any]) -> Callable[..., Any]:
     return option(command)
 
 
+def budget_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add what a command's models may spend together."""
+    options = (
+        click.option(
+            "--budget", help="Never spend more, all models together: 20CNY, 5USD or 2Mtok."
+        ),
+        click.option(
+            "--rate", multiple=True, help="For a budget in another currency: USD/CNY=7.1."
+        ),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def idle_options(*names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Take options of ``needle run`` that mean nothing here, so that its line can be said again."""
+
+    def take(command: Callable[..., Any]) -> Callable[..., Any]:
+        for name in names:
+            flag = name in ("--again", "--yes")
+            option = click.option(name, is_flag=flag, hidden=True, expose_value=False)
+            command = option(command)
+        return command
+
+    return take
+
+
 def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options that say what a run is; each default is the recipe's."""
     options = (

@@ -1,6 +1,7 @@
 """What ``needle plan`` does: a run told in figures, and what other ways to ask would cost."""
 
 import json
+import math
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -10,6 +11,7 @@ from typing import Any
 
 import click
 
+from needle.asking.budget import TOKENS, Budget, Rates, convert, parse_budget, parse_rates
 from needle.asking.strategies import ADAPTIVE, AT_EDGE, SHARED, Strategy
 from needle.commands.running import prepare_models, say_judging
 from needle.commands.showing import DONE
@@ -21,11 +23,19 @@ from needle.runs.weighing import weigh
 
 
 def show_plans(
-    config: Path | None, said: Mapping[str, Any], as_json: bool, out: Path, strategies: bool
+    config: Path | None,
+    said: Mapping[str, Any],
+    as_json: bool,
+    out: Path,
+    strategies: bool,
+    budget: str | None,
+    rate: tuple[str, ...],
 ) -> int:
     """Print each model's plan, and what other ways to ask it would cost; nothing is sent."""
     recipe, ready = prepare_models(config, said)
     ready = [fit_from_earlier(prepared, out) for prepared in ready]
+    rates = parse_rates(rate)
+    shares = _weigh_budget(parse_budget(budget), rates, ready) if budget else None
     told = "language" in said
     weighed = [_weigh(recipe, told, prepared, out) if strategies else () for prepared in ready]
     if as_json:
@@ -34,13 +44,39 @@ def show_plans(
             | ({"strategies": list(map(asdict, ways))} if strategies else {})
             for prepared, ways in zip(ready, weighed, strict=True)
         ]
+        for record, share in zip(records, shares or (), strict=bool(shares)):
+            record["budget_share"] = share if math.isfinite(share) else None
         click.echo(json.dumps(records, ensure_ascii=False, indent=1))
         return DONE
     for prepared, ways in zip(ready, weighed, strict=True):
         show_plan(prepared, recipe.card)
         if ways:
             _print_strategies(prepared, ways)
+    if budget and shares:
+        click.echo(_describe_budget(parse_budget(budget), sum(shares)))
     return DONE
+
+
+def _weigh_budget(whole: Budget, rates: Rates, ready: Sequence[Prepared]) -> list[float]:
+    """Return the share of a budget that each run takes with every reply at its longest."""
+    shares = []
+    for prepared in ready:
+        record, model = plan_record(prepared), prepared.run.model
+        cap = convert(whole, model.price, rates, model.name)
+        tokens = record["prompt_tokens"] + record["reply_tokens_at_most"]
+        amount = tokens if cap.of == TOKENS else record["money"]["amount"]
+        shares.append(amount / cap.amount if cap.amount else math.inf)
+    return shares
+
+
+def _describe_budget(whole: Budget, share: float) -> str:
+    """Say whether a budget holds all that is planned."""
+    if share <= 1:
+        return f"budget: {whole}, of which this takes about {share:.0%} at the most"
+    return (
+        f"budget: {whole}, about {1 / share:.0%} of what this may take: the run would stop there, "
+        f"to be resumed"
+    )
 
 
 def show_plan(prepared: Prepared, card: Card | None) -> None:

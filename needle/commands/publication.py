@@ -18,7 +18,7 @@ from needle.edges.manifest import MANIFEST, list_files, read_manifest, write_man
 from needle.edges.needlefiles import list_needles, load_needle_source
 from needle.edges.store import RUN, load_run
 from needle.runs.contest import Contest, hold_contest
-from needle.runs.loading import require_scorer
+from needle.runs.loading import list_once, require_scorer
 from needle.runs.report import gather, make_page
 from needle.runs.reproduce import Again, make_again
 from needle.runs.restoring import draws
@@ -48,7 +48,7 @@ def publish(
     earlier publication that stands there is replaced. Raises UsageError for a folder that holds
     anything else, and StoreError where it can't be written.
     """
-    folders = list(dict.fromkeys(folders))
+    folders = list_once(folders)
     for folder in folders:
         load_run(folder)
         require_scorer(folder, scorer)
@@ -246,6 +246,7 @@ def _make_cover(
         runs=tuple(Told(run.name, run.copy.run, run.again.command, run.again.gaps) for run in runs),
         figures=tuple(figures),
         standings=contest.standings,
+        names=contest.names,
         findings={language: tuple(describe(contest, language)) for language in LANGUAGES},
         needles=_name_needles([run.copy.run for run in runs]),
         haystacks=haystacks,

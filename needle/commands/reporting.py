@@ -19,12 +19,16 @@ def make_report(
     task: str | None,
 ) -> int:
     """Write the report page of run folders, and say where it is."""
+    from needle.edges.files import check_name
     from needle.edges.store import write_whole
+    from needle.runs.loading import list_once
     from needle.runs.report import gather, make_page, name_page
 
+    if output is not None:
+        check_name(output, ".html", "--output")
     tasks = [name.strip() for name in (task or "").split(",") if name.strip()]
     report = gather(folders, scorer, tasks)
-    path = output or name_page(list(dict.fromkeys(folders)))
+    path = output or name_page(list_once(folders))
     page = make_page(report, labels, palette)
     try:
         write_whole(path, page)

@@ -12,7 +12,7 @@ from needle.commands.closing import say_judged
 from needle.commands.showing import DONE, print_drawn
 from needle.edges.config import check_scorers
 from needle.edges.credentials import find_key
-from needle.edges.store import load_run, own_run, rewrite_run
+from needle.edges.store import load_run, own_run, read_scores, rewrite_run
 from needle.runs.drawing import draw_run
 from needle.runs.judging import Judged, choose_judge, judge_replies
 from needle.runs.loading import load, read_states
@@ -26,7 +26,7 @@ from needle.runs.marking import (
     score_stored,
 )
 from needle.runs.progress import JudgeProgress
-from needle.scoring.scorers import JUDGE
+from needle.scoring.scorers import JUDGE, PUBLISHED
 from needle.words.errors import UsageError
 from needle.words.types import Run
 
@@ -49,7 +49,8 @@ def score_run(
     """
     stored = load_run(folder)
     asked = [name.strip() for name in (scorer or "").split(",") if name.strip()]
-    check_scorers(asked, "--scorer")
+    own = (PUBLISHED,) if PUBLISHED in stored.scorers else ()  # there to be drawn by again
+    check_scorers([name for name in asked if name not in own], "--scorer")
     run = _choose(stored, asked, judge_model, judge_base_url)
     needles: Needles = read_needles_now(stored, needle) if needle else stored.needles
     judged = None
@@ -57,6 +58,7 @@ def score_run(
         states = read_states(folder)
         changed = score_stored(folder, run.scorers, needles, states)
         click.echo(f"{changed} scores changed", err=True)
+        _require_any(folder, stored, asked)
         if JUDGE in asked:
             judged = _judge(folder, run, needles, concurrency, budget, rate, yes)
         if run != stored:
@@ -69,6 +71,16 @@ def score_run(
     for line in describe_agreements(loaded):
         click.echo(line)
     return DONE
+
+
+def _require_any(folder: Path, run: Run, asked: Sequence[str]) -> None:
+    """Raise UsageError where an imported run is to be drawn by what can score nothing in it."""
+    first = asked[0] if asked else JUDGE
+    if run.imported and first != JUDGE and first not in {name for _, name in read_scores(folder)}:
+        raise UsageError(
+            f"nothing in {folder} can be scored by {first!r} (--scorer): the imported files hold "
+            f"no answers, or the accepted ones are not known; it stays with {run.primary_scorer}"
+        )
 
 
 def _choose(

@@ -8,12 +8,12 @@ from pathlib import Path
 from needle.drawing.canvas import DPI, FORMATS
 from needle.drawing.heatmaps import draw_heatmap
 from needle.runs.contest import Contest
-from needle.runs.exhibits import draw_contest, name_difference
+from needle.runs.exhibits import draw_contest, name_differences
 from needle.telling.captions import LANGUAGE_NAMES
 from needle.telling.cover import Shown
 from needle.telling.palettes import Palette
 from needle.words.claims import Comparison
-from needle.words.figures import Heatmap
+from needle.words.figures import Heatmap, Panel
 from needle.words.types import LANGUAGES, Language
 
 _SLUG = re.compile(r"[^A-Za-z0-9._\u4e00-\u9fff]+")
@@ -43,18 +43,21 @@ def draw_showcase(
     shown: list[Shown] = []
     if len(contest.folders) > 1:
         shown += _draw_together(contest, folder, look)
-    for name, heatmap, standing in zip(names, contest.heatmaps, contest.standings, strict=True):
+    every = zip(names, contest.names, contest.heatmaps, contest.standings, strict=True)
+    for name, run, heatmap, standing in every:
         stem = f"{name}-{make_slug(heatmap.task)}-{heatmap.language}"
         weak = standing.statistics.weak
         draw_heatmap(heatmap, folder, FORMATS, stem, weak=weak, palette=look.palette, dpi=look.dpi)
-        shown.append(Shown(f"{folder.name}/{stem}", FORMATS, _name(heatmap)))
+        whose = Panel(heatmap, run=run).name
+        shown.append(Shown(f"{folder.name}/{stem}", FORMATS, _name(heatmap, whose)))
     return tuple(shown)
 
 
 def _draw_together(contest: Contest, folder: Path, look: Look) -> Iterator[Shown]:
     """Draw what shows several runs, in a folder for each language of its words."""
-    titles = {name_difference(each): _name_difference(each) for each in contest.comparisons}
-    titles |= {name_difference(each): _name_difference(each) for each in contest.gaps}
+    titles = {
+        stem: _name_difference(comparison) for stem, comparison in name_differences(contest).items()
+    }
     for words in LANGUAGES:
         drawn = draw_contest(
             contest, folder / words, FORMATS, words, palette=look.palette, dpi=look.dpi
@@ -84,10 +87,10 @@ def _name_difference(comparison: Comparison) -> dict[Language, str]:
     }
 
 
-def _name(heatmap: Heatmap) -> dict[Language, str]:
-    """Say what a heatmap is of."""
+def _name(heatmap: Heatmap, whose: str) -> dict[Language, str]:
+    """Say what a heatmap is of, and whose."""
     text = heatmap.language
     return {
-        "en": f"{heatmap.model}, {heatmap.task}, {LANGUAGE_NAMES['en'][text]}",
-        "zh": f"{heatmap.model}，{heatmap.task}，{LANGUAGE_NAMES['zh'][text]}",
+        "en": f"{whose}, {heatmap.task}, {LANGUAGE_NAMES['en'][text]}",
+        "zh": f"{whose}，{heatmap.task}，{LANGUAGE_NAMES['zh'][text]}",
     }

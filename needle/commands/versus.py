@@ -58,10 +58,10 @@ def compare_folders(
         click.echo(_write_json(contest))
         return DONE
     language = wanted.labels or "en"
-    print_table(contest.standings, language)
+    print_table(contest, language)
     for sentence in describe(contest, language):
         click.echo(sentence)
-    out = wanted.out or folders[0].resolve().parent / f"comparison-{name_contest(folders)}"
+    out = wanted.out or _name_place(contest.folders)
     drawn = draw_contest(
         contest,
         out,
@@ -77,6 +77,11 @@ def compare_folders(
     return DONE
 
 
+def _name_place(folders: Sequence[Path]) -> Path:
+    """Return where figures go unless told otherwise: beside the first run, named by all."""
+    return folders[0].resolve().parent / f"comparison-{name_contest(folders)}"
+
+
 def _read_placeholder(text: str) -> Placeholder:
     name, colon, rest = text.partition(":")
     if not (name.strip() and colon and rest.strip()):
@@ -88,9 +93,9 @@ def describe(contest: Contest, language: Language) -> list[str]:
     """Say what may be concluded, a line each: of each run, of pairs, and of languages."""
     names = {"en": {"en": "English", "zh": "Chinese"}, "zh": {"en": "英文", "zh": "中文"}}[language]
     told = [
-        f"[{each.statistics.model}, {each.statistics.task}, {names[each.statistics.language]}] "
+        f"[{name}, {each.statistics.task}, {names[each.statistics.language]}] "
         + ("" if language == "zh" else " ").join(conclude(each.statistics, language))
-        for each in contest.standings
+        for name, each in zip(contest.names, contest.standings, strict=True)
     ]
     told += [conclude_comparison(each, language) for each in (*contest.comparisons, *contest.gaps)]
     told += [_NOT_TESTED[language].format(why=why) for why in contest.obstacles[language]]
@@ -99,9 +104,10 @@ def describe(contest: Contest, language: Language) -> list[str]:
     return told
 
 
-def print_table(standings: Sequence[Standing], language: Language) -> None:
-    """Print the standings, a column each."""
-    _print_rows(list(zip(*tabulate(standings, language), strict=True)), texts=1)
+def print_table(contest: Contest, language: Language) -> None:
+    """Print the standings, a column each; where a model has several runs, their names too."""
+    rows = tabulate(contest.standings, language, contest.names)
+    _print_rows(list(zip(*rows, strict=True)), texts=1)
 
 
 def print_long_table(standings: Sequence[Standing], language: Language) -> None:

@@ -26,14 +26,14 @@ _WHOLE_PERCENT_COUNT = 51  # up to here whole percents stay apart, as in the pub
 
 @dataclass(frozen=True, slots=True)
 class GridWish:
-    """What was asked for: a named grid, and what replaces its lengths or depths."""
+    """What was asked for: a named grid, and what replaces its lengths, depths or their spacing."""
 
     name: str = "default"
     lengths: tuple[int, ...] | None = None
     length_count: int | None = None
     depths: tuple[float, ...] | None = None
     depth_count: int | None = None
-    spacing: Spacing = "linear"
+    spacing: Spacing | None = None
 
 
 def parse_length(text: str) -> int:
@@ -109,11 +109,12 @@ def settle_depths(wish: GridWish) -> tuple[float, ...]:
     if wish.depths is not None:
         depths = wish.depths
     elif wish.depth_count is not None:
-        depths = space_depths(wish.depth_count, wish.spacing)
+        depths = space_depths(wish.depth_count, wish.spacing or "linear")
     elif wish.name == "full":
-        depths = space_depths(35, "sigmoid")
+        depths = space_depths(35, wish.spacing or "sigmoid")
     else:
-        depths = space_depths(15 if wish.name == "published" else 11, wish.spacing)
+        count = 15 if wish.name == "published" else 11
+        depths = space_depths(count, wish.spacing or "linear")
     return tuple(sorted(set(depths)))
 
 

@@ -21,7 +21,7 @@ from needle.drawing import fonts
 from needle.drawing.fonts import Families
 from needle.edges.store import write_whole
 from needle.words.errors import StoreError, UsageError
-from needle.words.types import Language
+from needle.words.types import LANGUAGES, Language
 
 FORMATS = ("png", "svg", "pdf")
 DRAWN = ("png", "svg")
@@ -75,7 +75,12 @@ def check_output(formats: Sequence[str], dpi: int) -> None:
 
 
 def choose_words(wanted: Language) -> tuple[Language, Families]:
-    """Return the language of a figure's words and its type: English without a Chinese font."""
+    """Return the language of a figure's words and its type: English without a Chinese font.
+
+    Raises UsageError for another language than these two.
+    """
+    if wanted not in LANGUAGES:
+        raise UsageError(f"no words in {wanted!r}: use {' or '.join(LANGUAGES)}")
     chinese = fonts.find_chinese_family()
     in_chinese = wanted == "zh" and chinese is not None
     families = fonts.choose_families(chinese, for_chinese=in_chinese)

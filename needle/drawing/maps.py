@@ -3,7 +3,7 @@
 The one module that draws with seaborn. Columns are lengths, rows are depths, the first on top.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,7 @@ from needle.drawing.fonts import measure_text
 from needle.telling.labels import KeyMark, mark_cell, write_depths, write_lengths
 from needle.telling.palettes import DIFFERENCES, PALETTES, Palette
 from needle.words.claims import WeakRegion
+from needle.words.errors import UsageError
 from needle.words.figures import Cell, Heatmap
 from needle.words.types import Grid
 
@@ -53,15 +54,22 @@ class Scale:
         return LinearSegmentedColormap.from_list("needle", self.stops)
 
 
+def _choose(palettes: Mapping[Palette, tuple[str, ...]], palette: Palette) -> tuple[str, ...]:
+    """Return a palette's colours; raise UsageError for one that there is not."""
+    if palette not in palettes:
+        raise UsageError(f"no palette {palette!r}: use {' or '.join(palettes)}")
+    return palettes[palette]
+
+
 def scale_scores(palette: Palette) -> Scale:
     """Return the scale of scores, which is 0 to 1 whatever the data."""
-    return Scale(PALETTES[palette], 0, 1, ((0, "0%"), (0.5, "50%"), (1, "100%")))
+    return Scale(_choose(PALETTES, palette), 0, 1, ((0, "0%"), (0.5, "50%"), (1, "100%")))
 
 
 def scale_differences(palette: Palette) -> Scale:
     """Return the scale of differences, from -1 to 1 whatever the data, written in points."""
     ticks = ((-1, "−100"), (-0.5, "−50"), (0, "0"), (0.5, "+50"), (1, "+100"))
-    return Scale(DIFFERENCES[palette], -1, 1, ticks)
+    return Scale(_choose(DIFFERENCES, palette), -1, 1, ticks)
 
 
 def draw_map(

@@ -85,7 +85,7 @@ class GridRecipe:
     length_count: Count | None = None
     depths: Depths | None = None
     depth_count: Count | None = None
-    spacing: Spacing = "linear"
+    spacing: Spacing | None = None
 
     __pydantic_config__ = STRICT
 

@@ -13,6 +13,9 @@ from needle.words.errors import UsageError
 
 Record = TypeVar("Record")
 
+_KINDS = frozenset(
+    (".csv", ".html", ".json", ".jsonl", ".md", ".parquet", ".pdf", ".png", ".svg", ".yaml", ".yml")
+)
 _SHOWN = 60  # characters of a wrong value
 _PACKAGE = Path(__file__).resolve().parents[1]
 _adapt: Callable[[Any], TypeAdapter[Any]] = functools.cache(TypeAdapter)  # made once a shape
@@ -42,6 +45,21 @@ def locate(kind: str, name: str, option: str) -> Path:
         return path
     names = ", ".join(list_shipped(kind))
     raise UsageError(f"no {kind[:-1]} {name!r} ({option}): use {names}, or a YAML file's path")
+
+
+def check_name(path: Path, kind: str, option: str, advice: str = "") -> None:
+    """Raise UsageError for a place that is a folder, or is named as another kind of file is.
+
+    So none of the files that a run folder is made of is ever replaced, and no file belies its name.
+    """
+    if path.is_dir():
+        raise UsageError(
+            f"{path} is a folder ({option}): name a file, such as {path / 'out'}{kind}"
+        )
+    if path.suffix.lower() in _KINDS - {kind}:
+        raise UsageError(
+            f"{path} is named as another kind of file ({option}): end its name in {kind}{advice}"
+        )
 
 
 def read_text(path: Path, option: str) -> str:

@@ -258,12 +258,13 @@ def _check_cache(rules: CacheRules | None, place: str) -> None:
 
 
 def find_model(
-    name: str, base_url: str | None, window: int | None, date: str | None = None
+    name: str, base_url: str | None, window: int | None, date: str | None = None, role: str = ""
 ) -> Model:
     """Return a model by name; with a base URL any name will do.
 
     A base URL or window given replaces the catalogue's. ``date`` is the day whose price is
-    wanted; without one no price is looked up in genai-prices. Raises UsageError for a name
+    wanted; without one no price is looked up in genai-prices. ``role`` is what the options that
+    name the model begin with, such as ``judge-``. Raises UsageError for a name
     that is in no file when no base URL is given, with the nearest known names.
     """
     for vendor, entry in _find_entries(name):
@@ -279,8 +280,8 @@ def find_model(
         near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
         advice = f"did you mean {' or '.join(near)}? " if near else ""
         raise UsageError(
-            f"unknown model {name!r} (--model): {advice}"
-            f"needle models lists those known; any other needs --base-url"
+            f"unknown model {name!r} (--{role}model): {advice}"
+            f"needle models lists those known; any other needs --{role}base-url"
         )
     return Model(
         name=name,

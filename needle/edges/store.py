@@ -34,9 +34,13 @@ def name_run(date: str, model: str, digest: str) -> str:
     return f"{date}-{slug(model)}-{digest[:8]}"
 
 
-def slug(name: str) -> str:
-    """Return a name with nothing in it that a file name can't hold."""
-    return re.sub(r"[^A-Za-z0-9._\u4e00-\u9fff]+", "-", name).strip("-.")[:80] or "model"
+def slug(name: str, longest: int = 200) -> str:
+    """Return a name with nothing in it that a file name can't hold, in so many bytes at most.
+
+    A file name holds 255, a Chinese character takes three; date, digest and ending want some too.
+    """
+    plain = re.sub(r"[^A-Za-z0-9._\u4e00-\u9fff]+", "-", name).strip("-.")[:80]
+    return plain.encode()[:longest].decode(errors="ignore") or "model"
 
 
 def find_run(out: Path, model: str, digest: str) -> Path | None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from needle.asking.outcomes import Line, settle_states
+from needle.edges.files import check_name
 from needle.edges.store import OUTCOMES, RUN, load_run, read_lines, read_scores, write_whole
 from needle.telling.columns import COLUMNS, RUN_COLUMN, Kind
 from needle.words.errors import UsageError
@@ -129,6 +130,9 @@ def _lay_out_lines(lines: Sequence[Line]) -> dict[str, list[Any]]:
 
 def write_table(folder: Path, form: str, output: Path | None) -> str | None:
     """Write a run's table as CSV or Parquet to a file, or return its CSV."""
+    if output is not None:
+        other = {"csv": "parquet", "parquet": "csv"}[form]
+        check_name(output, f".{form}", "--output", f", or say --format {other}")
     frame = make_table(folder)
     if form == "csv" and output is None:
         return write_csv(frame).decode()

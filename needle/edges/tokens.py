@@ -182,9 +182,8 @@ def _load_hf(path: Path) -> Counting:
 
     cut = _CUT if _cuts_at_signs(tokenizer) else None
     digest = hashlib.sha256(path.read_bytes()).hexdigest()[:12]
-    return Counting(
-        name=f"{path.parent.name or path.stem}/{path.name}@{digest}", count=count, cut=cut
-    )
+    folder = path.absolute().parent.name  # wherever it is called from: the name is in each key
+    return Counting(name=f"{folder or path.stem}/{path.name}@{digest}", count=count, cut=cut)
 
 
 def _cuts_at_signs(tokenizer: Any) -> bool:

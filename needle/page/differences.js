@@ -21,7 +21,7 @@ function drawDifference({ holder, pair }) {
   const grid = differenceGrid(pair);
   const [columns, rows] = [grid.columns.length, grid.rows.length];
   const width = Math.floor(holder.parentElement.clientWidth);
-  const height = Math.round(Math.min(Math.max(15 * rows, 150), 320) + MARGIN.t + MARGIN.b);
+  const height = Math.round(Math.min(Math.max(15 * rows, LEAST), 320) + MARGIN.t + MARGIN.b);
   const at = (column, row) => pair.cells[column * rows + row];
   const z = grid.rows.map((_, row) => grid.columns.map((__, column) => at(column, row)[2]));
   const beyond = pair.cells.flatMap((cell, place) => cell[4] ? [square(place, rows)] : []);

@@ -44,7 +44,7 @@ function table(heads, rows, attributes = {}) {
   const body = rows.map((cells) =>
     node("tr", {}, cells.map((cell, column) => column === 0
       ? node("th", { scope: "row" }, cell)
-      : node("td", { "data-head": heads[column] }, cell))));
+      : node("td", { "data-head": heads[column] }, node("span", {}, cell)))));
   return node("div", { class: "scroll" },
     node("table", attributes, node("thead", {}, head), node("tbody", {}, body)));
 }

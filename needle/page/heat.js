@@ -3,6 +3,7 @@
 // with the needle first.
 
 const MARGIN = { l: 58, r: 18, t: 4, b: 40 }; // pixels; the stage lies over what is inside
+const LEAST = 176; // pixels of a map's height: the name of its depths stands along it
 const FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", "PingFang SC", ' +
   '"Microsoft YaHei", "Noto Sans CJK SC", "Noto Sans SC", sans-serif';
 

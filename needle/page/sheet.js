@@ -6,7 +6,7 @@ function mapSize(panel) {
   const width = Math.floor(panel.holder.parentElement.clientWidth);
   const { map } = panel;
   const most = view.printing ? 230 : 380;
-  const inner = Math.min(Math.max(17 * map.depths.length, 0.62 * (width - MARGIN.l), 150), most);
+  const inner = Math.min(Math.max(17 * map.depths.length, 0.62 * (width - MARGIN.l), LEAST), most);
   return [width, Math.round(inner + MARGIN.t + MARGIN.b)];
 }
 

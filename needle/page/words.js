@@ -54,8 +54,9 @@ function points(share) {
 
 function length(units) {
   if (units === null || units === undefined) return "–";
-  if (units >= 1e6) return `${Number((units / 1e6).toFixed(2))}M`;
-  if (units >= 1000) return `${Number((units / 1000).toFixed(1))}k`;
+  const short = (scale) => Number((units / scale).toPrecision(4)); // as the figures and sentences have it
+  if (units >= 1e6) return `${short(1e6)}M`;
+  if (units >= 1000) return `${short(1000)}k`;
   return String(Math.round(units));
 }
 

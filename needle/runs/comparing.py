@@ -6,7 +6,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import Literal
 
-from needle.runs.loading import Loaded, load
+from needle.runs.loading import Loaded, load, name_runs
 from needle.statistics.adapting import find_core
 from needle.statistics.cells import Scored, join_scores, keep_core, name_spot
 from needle.statistics.pairing import adjust, compare
@@ -30,11 +30,13 @@ def compare_runs(folders: Sequence[Path], scorer: str | None = None) -> list[Com
 def compare_each(everything: Sequence[Loaded]) -> list[Comparison]:
     """Compare each two runs that are read, as compare_runs does."""
     families: dict[tuple[str, Language], list[Comparison]] = {}
-    for first, second in combinations(everything, 2):
+    names = name_runs(everything)
+    for (one, first), (other, second) in combinations(zip(names, everything, strict=True), 2):
         for task in first.run.tasks:
             for language in first.run.languages:
                 if task in second.run.tasks and language in second.run.languages:
-                    compared = _compare_models(first, second, task, language)
+                    named = _name("models", (one, other), task, language)
+                    compared = _compare_models(named, first, second, language)
                     families.setdefault((task, language), []).append(compared)
     return [each for family in families.values() for each in adjust([c for c in family if c.pairs])]
 
@@ -44,11 +46,12 @@ def compare_languages(folder: Path, scorer: str | None = None) -> list[Compariso
 
     The pairs share needle (the same fact in both languages) and cell, not the words of the text.
     """
-    return compare_own_languages(load(folder, scorer))
+    loaded = load(folder, scorer)
+    return compare_own_languages(loaded, loaded.run.model.name)
 
 
-def compare_own_languages(loaded: Loaded) -> list[Comparison]:
-    """Compare the languages of a run that is read, as compare_languages does."""
+def compare_own_languages(loaded: Loaded, name: str) -> list[Comparison]:
+    """Compare the languages of a run that is read, as compare_languages does, under a name."""
     run = loaded.run
     if set(run.languages) != set(LANGUAGES):
         return []
@@ -58,7 +61,7 @@ def compare_own_languages(loaded: Loaded) -> list[Comparison]:
         sides: list[Side] = [
             (loaded, language, _list_even(loaded, task, language)) for language in ("zh", "en")
         ]
-        named = _name("languages", (run.model.name, run.model.name), task, None)
+        named = _name("languages", (name, name), task, None)
         compared += adjust([_hold(named, sides, run.grid, run.replicates, one_draw=one_draw)])
     return [each for each in compared if each.pairs]
 
@@ -69,9 +72,11 @@ def _list_even(loaded: Loaded, task: str, language: Language) -> list[Scored]:
     return keep_core(loaded.run, task, language, scored) if loaded.run.adaptive else scored
 
 
-def _compare_models(first: Loaded, second: Loaded, task: str, language: Language) -> Comparison:
+def _compare_models(
+    named: Comparison, first: Loaded, second: Loaded, language: Language
+) -> Comparison:
     """Compare two runs' trials of one task and language that have the same pair key."""
-    mine, theirs = (_by_pair(loaded, task, language) for loaded in (first, second))
+    mine, theirs = (_by_pair(loaded, named.task, language) for loaded in (first, second))
     shared = mine.keys() & theirs.keys()
     grids = first.run.grid, second.run.grid
     grid = Grid(
@@ -84,9 +89,8 @@ def _compare_models(first: Loaded, second: Loaded, task: str, language: Language
         (first, language, [mine[pair] for pair in shared]),
         (second, language, [theirs[pair] for pair in shared]),
     ]
-    named = _name("models", _tell_apart(first, second), task, language)
     number = 1 + max(replicates, default=0)
-    return _hold(named, sides, grid, number, one_draw=len(replicates) <= 1)
+    return _hold(named, sides, grid, number, one_draw=False)
 
 
 Side = tuple[Loaded, Language, Sequence[Scored]]
@@ -105,13 +109,6 @@ def _hold(
     ]
     named = replace(named, cells=_name_cells(lengths, depths))
     return compare(named, *own, squares=shown[1] - shown[0], one_draw=one_draw)
-
-
-def _tell_apart(first: Loaded, second: Loaded) -> tuple[str, str]:
-    """Return the models' names, or the runs' where it is one model twice."""
-    if first.run.model.name != second.run.model.name:
-        return first.run.model.name, second.run.model.name
-    return first.folder.name, second.folder.name
 
 
 def _by_pair(loaded: Loaded, task: str, language: Language) -> dict[str, Scored]:
@@ -140,7 +137,7 @@ def _name(
     language: Language | None,
 ) -> Comparison:
     return Comparison(
-        of, *models, task, language, 0, 0, _NOTHING, 0, 0, "mcnemar", 1.0, 1.0, None, ()
+        of, *models, task, language, 0, 0, _NOTHING, 0, 0, "mcnemar", 1.0, 1.0, None, 0, ()
     )
 
 

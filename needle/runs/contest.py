@@ -10,7 +10,7 @@ from needle.edges.store import load_run
 from needle.runs.comparing import compare_each, compare_own_languages
 from needle.runs.drawing import make_heatmaps
 from needle.runs.evidence import make_each
-from needle.runs.loading import Loaded, load
+from needle.runs.loading import Loaded, list_once, load, name_runs
 from needle.statistics.adapting import find_core
 from needle.statistics.cells import name_spot
 from needle.statistics.comparable import find_differences
@@ -25,13 +25,13 @@ from needle.words.types import LANGUAGES, Language, Verdict
 class Contest:
     """Runs and what can be said of them, each on its own and in pairs.
 
-    ``heatmaps``, ``standings`` and ``places`` (their run's folder) are one a run, task and
-    language, in the same order;
+    ``heatmaps``, ``standings`` and ``names`` are one a run, task and language, in the same
+    order; a run's name is its model, or its folder where the model has several runs.
     ``obstacles`` say why nothing was tested.
     """
 
     folders: tuple[Path, ...]
-    places: tuple[Path, ...]
+    names: tuple[str, ...]
     heatmaps: tuple[Heatmap, ...]
     standings: tuple[Standing, ...]
     comparisons: tuple[Comparison, ...]
@@ -43,7 +43,7 @@ def hold_contest(
     folders: Sequence[Path], scorer: str | None = None, *, side_by_side: bool = False
 ) -> Contest:
     """Read run folders, and gather all that is said of them: see ``gather_contest``."""
-    everything = [load(folder, scorer) for folder in folders]
+    everything = [load(folder, scorer) for folder in list_once(folders)]
     return gather_contest(everything, side_by_side=side_by_side)
 
 
@@ -65,21 +65,22 @@ def gather_contest(everything: Sequence[Loaded], *, side_by_side: bool = False) 
         )
     heatmaps: list[Heatmap] = []
     standings: list[Standing] = []
-    places: list[Path] = []
-    for loaded in everything:
+    names: list[str] = []
+    gaps: list[Comparison] = []
+    for name, loaded in zip(name_runs(everything), everything, strict=True):
         own = make_heatmaps(loaded)
         heatmaps += own
-        places += [loaded.folder] * len(own)
+        names += [name] * len(own)
         standings += _stand(loaded, own)
+        gaps += compare_own_languages(loaded, name)
     comparisons = () if found or len(runs) == 1 else tuple(compare_each(everything))
-    gaps = tuple(gap for loaded in everything for gap in compare_own_languages(loaded))
     return Contest(
         tuple(loaded.folder for loaded in everything),
-        tuple(places),
+        tuple(names),
         tuple(heatmaps),
         tuple(standings),
         comparisons,
-        gaps,
+        tuple(gaps),
         obstacles,
     )
 

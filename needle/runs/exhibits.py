@@ -44,12 +44,12 @@ def draw_contest(
             dpi=dpi,
             title=title,
         )
-    for comparison in (*contest.comparisons, *contest.gaps):
+    for name, comparison in name_differences(contest).items():
         drawn += draw_difference(
             comparison,
             find_grid(comparison),
             folder,
-            name_difference(comparison),
+            name,
             formats,
             words,
             sides=find_sides(contest, comparison),
@@ -59,6 +59,9 @@ def draw_contest(
     return drawn
 
 
+_HALF = 100  # bytes of a figure's name for either of two models: 255 hold no more
+
+
 def find_grid(comparison: Comparison) -> Grid:
     """Return the grid of a comparison's cells."""
     lengths = sorted({cell.context_length for cell in comparison.cells})
@@ -66,9 +69,22 @@ def find_grid(comparison: Comparison) -> Grid:
     return Grid("compared", tuple(lengths), tuple(depths))
 
 
-def name_difference(comparison: Comparison) -> str:
-    """Return the name of a difference's figure, with nothing in it that a file name can't hold."""
-    first, second = (slug(name) for name in (comparison.first, comparison.second))
+def name_differences(contest: Contest) -> dict[str, Comparison]:
+    """Return the name of each difference's figure, none of which comes twice."""
+    named: dict[str, Comparison] = {}
+    for comparison in (*contest.comparisons, *contest.gaps):
+        name = plain = _name_difference(comparison)
+        number = 2
+        while name in named:
+            name = f"{plain}-{number}"
+            number += 1
+        named[name] = comparison
+    return named
+
+
+def _name_difference(comparison: Comparison) -> str:
+    """Return a figure's name, with nothing in it that a file name can't hold."""
+    first, second = (slug(name, _HALF) for name in (comparison.first, comparison.second))
     between = f"{second}-and-{first}" if comparison.of == "models" else f"{first}-languages"
     language = f"-{comparison.language}" if comparison.language else ""
     return f"difference-{comparison.task}{language}-{between}"
@@ -76,20 +92,21 @@ def name_difference(comparison: Comparison) -> str:
 
 def find_sides(contest: Contest, comparison: Comparison) -> list[Heatmap]:
     """Return the heatmaps that a comparison is of."""
-    names = {comparison.first, comparison.second}
     return [
         heatmap
-        for heatmap, folder in zip(contest.heatmaps, contest.places, strict=True)
+        for heatmap, name in zip(contest.heatmaps, contest.names, strict=True)
         if heatmap.task == comparison.task
         and comparison.language in (None, heatmap.language)
-        and names & {heatmap.model, folder.name}
+        and name in {comparison.first, comparison.second}
     ]
 
 
 def make_panels(contest: Contest, task: str) -> list[Panel]:
     """Return the panels of a task, with what the statistics say of each."""
     return [
-        Panel(heatmap, standing.statistics.overall, standing.statistics.weak)
-        for heatmap, standing in zip(contest.heatmaps, contest.standings, strict=True)
+        Panel(heatmap, standing.statistics.overall, standing.statistics.weak, name)
+        for name, heatmap, standing in zip(
+            contest.names, contest.heatmaps, contest.standings, strict=True
+        )
         if heatmap.task == task
     ]

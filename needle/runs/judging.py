@@ -101,7 +101,7 @@ class Judged:
 
 def find_judge(name: str, base_url: str | None, date: str) -> Model:
     """Return the model that judges; raise UsageError for one that can't."""
-    judge = find_model(name, base_url, None, date)
+    judge = find_model(name, base_url, None, date, role="judge-")
     if judge.simulated:
         raise UsageError(f"{name} is simulated and can't judge (--judge-model): name a real model")
     return replace(judge, reply_tokens=max(judge.reply_tokens, JUDGE_TOKENS))

@@ -1,6 +1,7 @@
 """A run folder read once: what its figures, statistics and comparisons are made from."""
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,6 +60,34 @@ def load(
         by_keyword = {trial: line for (trial, name), line in known.items() if name == KEYWORD}
     joined = join_each(states, scores)
     return Loaded(folder, run, by, states, scores, by_keyword, known, joined)
+
+
+def list_once(folders: Iterable[Path]) -> list[Path]:
+    """Return run folders without those that are one of the earlier ones by another path."""
+    once: dict[Path, Path] = {}
+    for folder in folders:
+        once.setdefault(folder.resolve(), folder)
+    return list(once.values())
+
+
+def name_folders(folders: Sequence[Path]) -> list[str]:
+    """Name folders by the ends of their paths, of as many parts as tell them apart."""
+    paths = [folder.resolve().parts for folder in folders]
+    for parts in range(1, max(map(len, paths), default=0) + 1):
+        names = ["/".join(path[-parts:]) for path in paths]
+        if len(set(names)) == len(set(paths)):
+            return names
+    return []
+
+
+def name_runs(everything: Sequence[Loaded]) -> list[str]:
+    """Name runs by their models, and by their folders where a model comes more than once."""
+    models = Counter(loaded.run.model.name for loaded in everything)
+    folders = name_folders([loaded.folder for loaded in everything])
+    return [
+        loaded.run.model.name if models[loaded.run.model.name] == 1 else folder
+        for loaded, folder in zip(everything, folders, strict=True)
+    ]
 
 
 def require_scorer(folder: Path, scorer: str | None) -> None:

@@ -8,7 +8,7 @@ from needle import __version__
 from needle.edges.store import RUN, load_run
 from needle.edges.webpage import build_page
 from needle.runs.contest import gather_contest, name_contest
-from needle.runs.loading import Loaded, load
+from needle.runs.loading import Loaded, list_once, load, name_folders
 from needle.runs.reproduce import make_again
 from needle.runs.surroundings import find_surroundings
 from needle.statistics.conclusions import conclude, conclude_comparison
@@ -42,7 +42,7 @@ def gather(folders: Iterable[Path], scorer: str | None = None, tasks: Sequence[s
     Raises UsageError for a folder without a run, a scorer that has scored nothing there, and a
     task that no run has.
     """
-    folders = list(dict.fromkeys(folders))
+    folders = list_once(folders)
     runs = [load_run(folder) for folder in folders]
     there = dict.fromkeys(task for run in runs for task in run.tasks)
     for task in tasks:
@@ -55,8 +55,8 @@ def gather(folders: Iterable[Path], scorer: str | None = None, tasks: Sequence[s
     contest = gather_contest(everything, side_by_side=True)
     each = zip(contest.heatmaps, (x.statistics for x in contest.standings), strict=True)
     shown = tuple(
-        _show(loaded, list(islice(each, len(run.tasks) * len(run.languages))), chosen)
-        for loaded, run in zip(everything, runs, strict=True)
+        _show(name, loaded, list(islice(each, len(run.tasks) * len(run.languages))), chosen)
+        for name, loaded, run in zip(name_folders(folders), everything, runs, strict=True)
     )
     paired = tuple(
         _say(comparison)
@@ -71,13 +71,15 @@ def _say(comparison: Comparison) -> Paired:
     return Paired(comparison, sentences)
 
 
-def _show(loaded: Loaded, drawn: Sequence[tuple[Heatmap, Statistics]], tasks: set[str]) -> RunShown:
+def _show(
+    name: str, loaded: Loaded, drawn: Sequence[tuple[Heatmap, Statistics]], tasks: set[str]
+) -> RunShown:
     folder, run = loaded.folder, loaded.run
     again = make_again(run)
     gaps = {x: tuple(describe_gap(gap, x) for gap in again.gaps) for x in LANGUAGES}
     drawn = [(heatmap, statistics) for heatmap, statistics in drawn if heatmap.task in tasks]
     return RunShown(
-        folder=folder.resolve().name,
+        folder=name,
         run=run,
         config=(folder / RUN).read_text(encoding="utf-8"),
         again=Again(again.command, again.files, gaps),

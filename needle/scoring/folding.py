@@ -46,6 +46,7 @@ _NO_LETTER = re.compile(r"[^\w ]|_")  # neither a letter nor a digit: the others
 _NO_LATIN_BEFORE = r"(?<![^\W_\u3400-\u9fff])"
 _NO_LATIN_AFTER = r"(?:e?s)?(?![^\W_\u3400-\u9fff])"
 _HAN_GAP = re.compile(rf"(?<=[{_HAN_ONE}]) +| +(?=[{_HAN_ONE}])")
+_VARIANTS = str.maketrans("瑯", "琅")  # which OpenCC takes for a character of its own
 
 
 @functools.cache
@@ -58,7 +59,7 @@ def _simplify() -> "functools.partial[str]":
 def plain(text: str) -> str:
     """Return a text in one width, one case and simplified characters, its punctuation kept."""
     text = unicodedata.normalize("NFKC", text).casefold()
-    return text if text.isascii() else str(_simplify()(text))
+    return text if text.isascii() else str(_simplify()(text)).translate(_VARIANTS)
 
 
 def fold(text: str) -> str:

@@ -197,10 +197,10 @@ def _say_one_draw(statistics: Statistics, language: Language) -> str:
 
 
 def _say_wanted(statistics: Statistics, language: Language) -> str:
-    wanted = statistics.replicates_wanted
+    wanted, count = statistics.replicates_wanted, statistics.replicates
     if language == "zh":
-        return f"各组之间差得较多，想说到正负 5 个百分点以内，约需 {wanted} 组样本。"
-    return f"The replicates differ much: about {wanted} would give recall to within 5 points."
+        return f"{count} 组样本还少，想说到正负 5 个百分点以内，约需 {wanted} 组。"
+    return f"{count} replicates are few: about {wanted} would give recall to within 5 points."
 
 
 def conclude_comparison(comparison: Comparison, language: Language) -> str:
@@ -224,6 +224,14 @@ def _bounds(comparison: Comparison, to: str = " to ") -> str:
 
 def _p(value: float) -> str:
     return "< 0.001" if value < 0.001 else f"= {value:.3f}"  # noqa: PLR2004 - as journals write it
+
+
+def _count(comparison: Comparison, language: Language) -> str:
+    """Count what the test is over: trials of a single replicate, or replicates."""
+    if comparison.test == "mcnemar":
+        return f"{comparison.pairs} 对" if language == "zh" else f"{comparison.pairs} pairs"
+    number = comparison.replicates
+    return f"{number} 组样本" if language == "zh" else f"{number} replicates"
 
 
 def _conclude_english(comparison: Comparison) -> str:
@@ -257,7 +265,8 @@ def _conclude_english(comparison: Comparison) -> str:
         f"these trials would have shown one of {_points(comparison.detectable)} points in four of "
         "five tries"
         if comparison.detectable is not None
-        else f"with {comparison.replicates} replicates the test can't reach 5%; at least 6 can"
+        else f"with {_count(comparison, language='en')} the test can't reach 5%; "
+        f"at least {comparison.needed} can"
     )
     return (
         f"No difference is shown between {subject} and {other} "
@@ -294,7 +303,8 @@ def _conclude_chinese(comparison: Comparison) -> str:
     power = (
         f"这些题目若真有 {_points(comparison.detectable)} 个百分点的差距，五次里有四次能看出来"
         if comparison.detectable is not None
-        else f"只有 {comparison.replicates} 组样本，检验到不了 5% 的水平，至少要 6 组"
+        else f"只有 {_count(comparison, language='zh')}，检验到不了 5% 的水平，"
+        f"至少要 {comparison.needed} {'对' if comparison.test == 'mcnemar' else '组'}"
     )
     return (
         f"{subject}和{other}之间看不出差距（相差 {100 * difference:+.1f} 个百分点；{numbers}）；"

@@ -62,8 +62,9 @@ def reach_relative(lengths: Sequence[float], scores: Scores, base: Scores) -> Ef
 
     Each replicate is held against its own base, so that a needle that is hard everywhere
     shortens nothing. ``base`` is of the shape of ``scores``, with lengths and depths of its own.
+    Where nothing is found at short lengths there is nothing to keep, and no length.
     """
-    if np.isnan(base).all():
+    if not np.nansum(base):
         return _reach("relative", (), scores[:, :0, :], _share, 0.0, None)
 
     def bound(part: Scores, starts: Numbers, ends: Numbers) -> Bounds:

@@ -24,7 +24,6 @@ from needle.statistics.intervals import (
 from needle.words.claims import Comparison, PairedCell
 
 POWER = 0.8
-_LEAST_REPLICATES = 6  # 2 / 2^6 is the first p-value under 5%
 _EXACT = 14  # replicates up to which all signs are tried
 _DRAWS = 9_999
 
@@ -40,10 +39,11 @@ def compare(
     """Fill in a comparison of scores of the shape (replicates, lengths, depths).
 
     ``named`` gives what is compared and its cells, in the order of lengths and depths. Only pairs
-    that are scored in both count. ``squares`` are the differences as the cells show them, where
-    a trial stands in several.
+    that are scored in both count; where they are of one replicate alone it is ``one_draw``.
+    ``squares`` are the differences as the cells show them, where a trial stands in several.
     """
     differences = second - first
+    one_draw = one_draw or int((~np.isnan(differences)).any(axis=(1, 2)).sum()) == 1
     flat = differences.reshape(1, 1, -1) if one_draw else differences
     there = differences[~np.isnan(differences)]
     replicates = int((~np.isnan(flat)).any(axis=(1, 2)).sum())
@@ -58,6 +58,7 @@ def compare(
         test="permutation" if len(flat) > 1 else "mcnemar",
         p_value=test(flat),
         detectable=_detect(flat, replicates),
+        needed=_need(1),
         cells=_compare_cells(named.cells, differences if squares is None else squares),
     )
 
@@ -98,15 +99,47 @@ def permute(differences: Scores) -> float:
 
 def _detect(differences: Scores, replicates: int) -> float | None:
     """Return the smallest difference that would have been seen with POWER at the 5% level."""
-    needed = quantile(1 - LEVEL / 2) + quantile(POWER)
     there = differences[~np.isnan(differences)]
     if len(differences) > 1:
-        if replicates < _LEAST_REPLICATES:
-            return None
-        return min(needed * difference_error(differences), 1.0)
-    if not len(there):
+        errors = _ask_errors(replicates, 1)
+        return None if errors is None else min(errors * difference_error(differences), 1.0)
+    least = _ask_pairs(len(there), 1)
+    if least is None:
         return None
-    return min(needed * math.sqrt(max(float((there**2).sum()), 1.0)) / len(there), 1.0)
+    error = math.sqrt(float((there**2).sum())) / len(there)
+    return min(max((quantile(1 - LEVEL / 2) + quantile(POWER)) * error, least), 1.0)
+
+
+def _ask_pairs(pairs: int, number: int) -> float | None:
+    """Return the least share of pairs in which one must be better, the other never, to be seen.
+
+    With POWER so many of them differ that their signs alone reach 5%. None where all are too few.
+    """
+    from scipy.special import betaincinv
+
+    needed = _need(number)
+    return float(betaincinv(needed, pairs - needed + 1, POWER)) if pairs >= needed else None
+
+
+def _need(number: int) -> int:
+    """Return the fewest signs, all alike, that reach 5%, corrected for so many comparisons."""
+    return 1 + math.floor(math.log2(2 * number / LEVEL))
+
+
+def _ask_errors(replicates: int, number: int) -> float | None:
+    """Return how many standard errors a difference must be, to be seen with POWER.
+
+    Signs give no p-value but multiples of 2 / 2^replicates, so the level is the last of them under
+    5%, corrected for so many comparisons. Student's quantiles, since the error is estimated too.
+    None where the replicates are too few.
+    """
+    from scipy.special import stdtrit
+
+    if replicates < _need(number):
+        return None
+    step = 2.0 ** (1 - replicates)
+    level = math.floor(LEVEL / number / step) * step
+    return float(stdtrit(replicates - 1, 1 - level / 2) + stdtrit(replicates - 1, POWER))
 
 
 def _compare_cells(cells: Sequence[PairedCell], differences: Scores) -> tuple[PairedCell, ...]:
@@ -144,12 +177,32 @@ def _reject(p_values: Sequence[float]) -> list[bool]:
 
 
 def adjust(comparisons: Sequence[Comparison]) -> list[Comparison]:
-    """Return comparisons made together with Holm's p-values."""
+    """Return comparisons made together with Holm's p-values, and what would show after them."""
     from statsmodels.stats.multitest import multipletests
 
     if len(comparisons) <= 1:  # nothing to correct for, and each call collects all garbage
         return [replace(each, p_adjusted=each.p_value) for each in comparisons]
     adjusted = multipletests([each.p_value for each in comparisons], method="holm")[1]
+    number = len(comparisons)
     return [
-        replace(each, p_adjusted=float(p)) for each, p in zip(comparisons, adjusted, strict=True)
+        replace(
+            each,
+            p_adjusted=float(p),
+            detectable=_detect_among(each, number),
+            needed=_need(number),
+        )
+        for each, p in zip(comparisons, adjusted, strict=True)
     ]
+
+
+def _detect_among(comparison: Comparison, number: int) -> float | None:
+    """Return what a comparison would have shown as one of so many, the first to be shown."""
+    alone = comparison.detectable
+    if alone is None or number == 1:
+        return alone
+    if comparison.test == "mcnemar":
+        one, among = (quantile(1 - LEVEL / 2 / n) + quantile(POWER) for n in (1, number))
+        least = _ask_pairs(comparison.pairs, number)
+        return None if least is None else min(max(alone * among / one, least), 1.0)
+    errors, own = (_ask_errors(comparison.replicates, n) for n in (number, 1))
+    return None if errors is None or own is None else min(alone * errors / own, 1.0)

@@ -119,6 +119,8 @@ _HEADS: dict[Language, tuple[str, ...]] = {
 }
 
 
+_RUN: dict[Language, str] = {"en": "run", "zh": "运行"}
+
 _SHORT = frozenset({"model", "task", "text", "recall", "95%", "holds 85.6% to", "left out"})
 _SHORT |= {"tokens in", "money", "time"}
 
@@ -130,9 +132,18 @@ def tabulate_short(standings: Sequence[Standing], language: Language) -> list[tu
     return [tuple(row[column] for column in columns) for row in rows]
 
 
-def tabulate(standings: Sequence[Standing], language: Language) -> list[tuple[str, ...]]:
-    """Return the table's rows of text, its head first. Latency stands beside what was cached."""
-    return [_HEADS[language], *(_row(each, language) for each in standings)]
+def tabulate(
+    standings: Sequence[Standing], language: Language, names: Sequence[str] = ()
+) -> list[tuple[str, ...]]:
+    """Return the table's rows of text, its head first. Latency stands beside what was cached.
+
+    ``names`` are the runs': where one is not its model's, they are a column too.
+    """
+    rows = [_HEADS[language], *(_row(each, language) for each in standings)]
+    if all(name == each.statistics.model for name, each in zip(names, standings, strict=False)):
+        return rows
+    named = zip((_RUN[language], *names), rows, strict=True)
+    return [(row[0], name, *row[1:]) for name, row in named]
 
 
 def _row(standing: Standing, language: Language) -> tuple[str, ...]:

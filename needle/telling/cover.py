@@ -68,16 +68,17 @@ class Text:
 class Cover:
     """All that the page says.
 
-    ``findings`` are the sentences of what may be concluded, by language; ``needles`` are names
-    with where each is from, None where nothing says so. ``files`` are the names of the
-    publication's other files and folders. ``checked`` says that all texts were held against
-    their haystacks.
+    ``names`` are those of the standings' runs; ``findings`` are the sentences of what may be
+    concluded, by language; ``needles`` are names with where each is from, None where nothing says
+    so. ``files`` are the names of the publication's other files and folders. ``checked`` says that
+    all texts were held against their haystacks.
     """
 
     version: str
     runs: tuple[Told, ...]
     figures: tuple[Shown, ...]
     standings: tuple[Standing, ...]
+    names: tuple[str, ...]
     findings: dict[Language, tuple[str, ...]]
     needles: tuple[tuple[str, str | None], ...]
     haystacks: tuple[Text, ...]
@@ -103,7 +104,7 @@ def write_cover(cover: Cover, language: Language) -> str:
         f"## {findings}",
         _bullets([_escape(finding) for finding in cover.findings[language]]),
         f"## {numbers}",
-        _write_table([tuple(map(_escape, row)) for row in tabulate(cover.standings, language)]),
+        _write_table([tuple(map(_escape, row)) for row in _tabulate(cover, language)]),
         f"## {reading}",
         _bullets(READING[language]),
         f"## {files}",
@@ -192,6 +193,10 @@ def _warn(cover: Cover, language: Language) -> Iterator[str]:
             else f"The results of {imported} were made by others and are imported from their "
             f"files: what these do not say is not known here either."
         )
+
+
+def _tabulate(cover: Cover, language: Language) -> list[tuple[str, ...]]:
+    return tabulate(cover.standings, language, cover.names)
 
 
 def _write_figure(figure: Shown, language: Language) -> str:

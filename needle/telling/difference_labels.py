@@ -160,11 +160,14 @@ def _write_test(comparison: Comparison, language: Language) -> str:
 
 def _write_power(comparison: Comparison, language: Language) -> str:
     chinese, detectable = language == "zh", comparison.detectable
+    few, unit = ("题目", "对" if chinese else "pairs")
+    if comparison.test == "permutation":
+        few, unit = ("样本组数", "组" if chinese else "replicates")
     if detectable is None:
         return (
-            "样本组数太少，检验到不了 5% 的水平（至少要 6 组）"
+            f"{few}太少，检验到不了 5% 的水平（至少要 {comparison.needed} {unit}）"
             if chinese
-            else "too few replicates for the test to reach 5% (6 can)"
+            else f"too few {unit} for the test to reach 5% ({comparison.needed} can)"
         )
     if chinese:
         return f"可检出的最小差值 {100 * detectable:.1f} 个百分点（五次里四次，5% 水平）"

@@ -57,8 +57,8 @@ def make_sheet(
 ) -> Sheet:
     """Arrange panels, a column a model and a row a task and language, and write their words.
 
-    Columns are in the order given. A model's second panel of a row begins a column of its own,
-    as two runs of one model do. Raises ValueError without any panel.
+    Columns are in the order given, one a run. A second panel of a row under the same name begins
+    a column of its own. Raises ValueError without any panel.
     """
     if not panels:
         raise ValueError("a sheet needs a panel")
@@ -95,11 +95,11 @@ def _arrange(
         if row not in rows:
             rows.append(row)
         free = [
-            x for x, name in enumerate(columns) if name == heatmap.model and (x, row) not in places
+            x for x, name in enumerate(columns) if name == panel.name and (x, row) not in places
         ]
         if not free:
             free = [len(columns)]
-            columns.append(heatmap.model)
+            columns.append(panel.name)
         places[free[0], row] = panel
     if not rows:
         said = [p.language for p in panels if isinstance(p, Placeholder) and p.language]
@@ -120,7 +120,7 @@ def _label_panel(panel: Panel, language: Language) -> PanelLabels:
     heatmap = panel.heatmap
     own = make_labels(heatmap, language)
     return PanelLabels(
-        name=heatmap.model + subtitle_layout(heatmap, language),
+        name=panel.name + subtitle_layout(heatmap, language),
         recall=_write_recall(heatmap, panel.recall, language),
         simulated=own.simulated,
         warning=own.warning,
@@ -154,8 +154,8 @@ def _share(
 ) -> Labels:
     """Write what the sheet says once: its title, its axes, its key and its footer."""
     there = [panel for line in grid for panel in line if panel is not None]
-    models = [name for x, name in enumerate(columns) if any(line[x] for line in grid)]
-    models = list(dict.fromkeys(models or columns))
+    by_column = [panel for column in zip(*grid, strict=True) for panel in column if panel]
+    models = list(dict.fromkeys([panel.heatmap.model for panel in by_column] or columns))
     chinese, one = language == "zh", len(models) == 1
     who = models[0] if one else "Each"
     own = make_labels(there[0].heatmap, language) if there else None
@@ -215,7 +215,7 @@ def _write_footer(
     lines: list[tuple[str, ...]] = []
     for row, line in zip(rows, grid, strict=True):
         items = [
-            f"{panel.heatmap.model}{colon}{comma.join(list_results(panel, language))}"
+            f"{panel.name}{colon}{comma.join(list_results(panel, language))}"
             for panel in line
             if panel is not None
         ]
@@ -233,7 +233,7 @@ def describe_setups(
     setups: dict[str, list[_Place]] = {}  # facts, with where they hold
     for row, line in zip(rows, grid, strict=True):
         for panel in filter(None, line):
-            place = row, panel.heatmap.model
+            place = row, panel.name
             every.append(place)
             for fact in list_setup(panel, language):
                 setups.setdefault(fact, []).append(place)

@@ -51,7 +51,7 @@ class EffectiveLength:
     one where recall never falls under the threshold (``beyond``), and None where it does at the
     shortest already (``below``) or where nothing can be said. ``low`` is None where the
     interval reaches under the shortest length tested, ``high`` where it reaches beyond the longest.
-    ``threshold`` is None where no base score is known.
+    ``threshold`` is None where no base score is known, or it is 0.
 
     The interval takes the curve to be straight between tested lengths. What needs no such line is
     ``held_at``, the longest tested length at which recall is shown to reach the threshold, and
@@ -137,8 +137,8 @@ class Comparison:
     p-value: McNemar's exact test over trials for a single replicate, a permutation of signs
     over replicates for several. ``p_adjusted`` is Holm's, over the comparisons made together.
     ``detectable`` is the smallest difference that so many pairs would have shown in four of
-    five tries (80% power at the 5% level); None where the replicates are too few for that test
-    to reach 5% at all.
+    five tries (80% power at the 5% level, Holm's correction made); None where the replicates, or
+    McNemar's pairs, are too few for that test to reach 5% at all. ``needed`` is how many can.
     """
 
     of: Literal["models", "languages"]
@@ -155,4 +155,5 @@ class Comparison:
     p_value: float
     p_adjusted: float
     detectable: float | None
+    needed: int
     cells: tuple[PairedCell, ...]

@@ -93,11 +93,21 @@ class Adaptive:
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """One heatmap of a sheet, with its recall's interval and its weak region where known."""
+    """One heatmap of a sheet, with its recall's interval and its weak region where known.
+
+    ``run`` is the run's name where the model's does not tell it from others.
+    """
 
     heatmap: Heatmap
     recall: Estimate | None = None
     weak: WeakRegion | None = None
+    run: str | None = None
+
+    @property
+    def name(self) -> str:
+        """The model, with the run's name where that is another."""
+        model = self.heatmap.model
+        return model if self.run in (None, model) else f"{model} ({self.run})"
 
 
 @dataclass(frozen=True, slots=True)

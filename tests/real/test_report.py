@@ -11,6 +11,7 @@ from folders import SAMPLE, Made, make_folder
 from playwright.sync_api import expect
 from real.browser import Browser, Opened
 
+from needle.contexts.grid import format_length
 from needle.edges.store import load_run
 from needle.runs.report import gather, make_page
 from needle.statistics.adapting import find_core
@@ -329,7 +330,7 @@ def test_on_paper(browser: Browser, small: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("locale", ["en-US", "zh-CN"])
 def test_on_a_phone(browser: Browser, large: Path, small: Path, locale: str) -> None:
-    """At 390 pixels the maps stand in one column, and nothing sticks out sideways."""
+    """At 390 pixels maps stand in one column, and nothing sticks out, of a table either."""
     for path in (small, large):
         with browser.opening(path, locale=locale, **PHONE) as opened:
             wide = "document.documentElement.scrollWidth"
@@ -338,10 +339,36 @@ def test_on_a_phone(browser: Browser, large: Path, small: Path, locale: str) -> 
                 "all => all.map(x => x.getBoundingClientRect().left)"
             )
             assert len(set(lefts)) == 1
+            cut = "all => all.filter(x => x.scrollWidth > x.clientWidth).map(x => x.innerText)"
+            assert opened.page.locator(".scroll:has(.cards)").evaluate_all(cut) == []
             opened.page.evaluate("document.querySelectorAll('details').forEach(x => x.open = true)")
             expect(opened.page.locator("details[open] > summary:only-child")).to_have_count(0)
             assert opened.page.evaluate(wide) <= 390
             assert opened.complaints == []
+
+
+def test_low_maps_have_room_for_their_words(browser: Browser, tmp_path: Path) -> None:
+    """Where four maps of three depths stand in a row, the name of the depths is not cut off."""
+    made = [Made(model=f"model-{name}") for name in "abcd"]
+    with browser.opening(write_page(tmp_path, *made), locale="en-US") as opened:
+        opened.page.set_viewport_size({"width": 1300, "height": 900})
+        tops = (
+            "all => all.map(x => x.getBoundingClientRect().top"
+            " - x.closest('svg').getBoundingClientRect().top)"
+        )
+        found = opened.page.locator(".panel .ytitle").evaluate_all(tops)
+        assert len(found) == 8
+        assert min(found) >= 0
+
+
+def test_lengths_are_written_as_in_figures(browser: Browser, tmp_path: Path) -> None:
+    """The page writes a length as figures and sentences do, so that no two look alike."""
+    lengths = [250, 1_000, 1_510, 1_540, 9_170, 64_286, 127_700, 1_048_576, 2_000_000]
+    with browser.opening(write_page(tmp_path, Made(lengths=lengths))) as opened:
+        panel = opened.page.locator(".panel").first
+        panel.get_by_text("As a table").click()
+        heads = panel.locator(".cells thead th").all_inner_texts()
+        assert heads[1:] == [format_length(length) for length in lengths]
 
 
 def test_colours_can_be_changed(browser: Browser, small: Path) -> None:
