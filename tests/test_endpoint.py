@@ -309,7 +309,8 @@ def test_a_stream_is_read_as_the_completion_that_it_is() -> None:
     usage = {"prompt_tokens": 900, "completion_tokens": 7, "cached_tokens": 512}
     last = {**chunk(), "choices": [], "usage": usage}
     parts = (chunk(reasoning_content="hm"), chunk(content="a "), chunk("stop", content="flute"))
-    asked, _, bodies = ask_through(stream(*parts, last), STREAMING)
+    odd = {"choices": [], "usage": "none yet"}  # nothing is warned of: no user can act on it
+    asked, _, bodies = ask_through(stream(*parts, odd, last), STREAMING)
     assert asked.result == Reply(
         response="a flute",
         reasoning="hm",
