@@ -249,6 +249,16 @@ def test_a_budget_is_kept_whatever_comes_back(vendor: Vendor, call: Call) -> Non
     assert once_each(vendor, folder)
 
 
+def test_an_open_batch_is_paid_before_the_next_model(vendor: Vendor, call: Call) -> None:
+    """One budget for several models holds what the first one's open batches may still cost."""
+    folder = write(vendor, call)
+    submit(folder, call)
+    both = ("run", *said(vendor), "--model", "gpt-4o", "--budget", "25ktok")
+    assert call(*both).status == 3
+    assert len(vendor.bodies) < TRIALS
+    assert len(vendor.batches) == 1
+
+
 @pytest.mark.parametrize(
     ("wrong", "named"),
     [

@@ -85,6 +85,18 @@ def test_a_request_larger_than_a_file_is_one_line(
     assert not (folder / "batches.jsonl").exists()
 
 
+@pytest.mark.parametrize("tokens", ["0", "1k"])
+def test_a_request_of_more_tokens_than_a_file_is_one_line(
+    tokens: str, vendor: Vendor, call: Call
+) -> None:
+    """No file has more than --file-tokens, not even for one request: a queue would refuse it."""
+    ended = call("batch", "write", *said(vendor), "--file-tokens", tokens)
+    assert ended.status == 2
+    assert len(ended.faults) == 1
+    assert "--file-tokens" in ended.faults[0]
+    assert not list((only_folder(Path("runs")) / "batch").iterdir())
+
+
 def test_only_what_is_left_is_written(vendor: Vendor, call: Call) -> None:
     """A run begun live goes on in a file that asks its failed trials alone."""
     vendor.script = lambda body, number: (

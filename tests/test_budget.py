@@ -81,6 +81,23 @@ def test_never_exceeded(
     assert charged <= budget.amount * (1 + 1e-9)
 
 
+@given(st.lists(st.integers(500, 200_000), max_size=30), st.floats(0.3, 2.0), st.booleans())
+def test_an_untold_count_is_taken_at_its_worst(
+    sent: list[int], ratio: float, at_nought: bool
+) -> None:
+    """Where an endpoint never tells a prompt's tokens, nothing is learnt, and the budget holds."""
+    purse = Purse(Budget(500_000, TOKENS), None, REPLY_TOKENS)
+    charged = 0.0
+    for tokens in sent:
+        trial = make_trial(tokens, "en")
+        if not purse.allows(trial):
+            break
+        charged += tokens * ratio + REPLY_TOKENS
+        told = 0 if at_nought else None
+        purse.count(trial, Reply("x", endpoint_prompt_tokens=told), 0)
+    assert charged <= purse.spent * (1 + 1e-9) <= 500_000 * (1 + 1e-9)
+
+
 @given(
     st.lists(st.tuples(st.integers(500, 200_000), st.floats(0, 1), st.floats(0, 1)), max_size=30),
     st.floats(0.01, 5),

@@ -47,6 +47,24 @@ def ask_through(handle: Handle, model: Model = MODEL) -> tuple[Asked, list[float
     return asyncio.run(go()), waits, bodies
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("x-ratelimit-remaining-tokens", "9" * 5_000),
+        ("retry-after", "Fri, 31 Dec 99999999999999999999 23:59:59 GMT"),
+        ("retry-after", "nan"),
+    ],
+)
+@pytest.mark.parametrize("status", [200, 429])
+def test_no_header_ends_a_run(status: int, name: str, value: str) -> None:
+    """Whatever a header says, a reply is kept, and a failure waits for a while as any other."""
+    body = completion() if status == 200 else {"error": {"message": "slow down"}}
+    asked, waits, bodies = ask_through(answer(status, body, {name: value}))
+    assert isinstance(asked.result, Reply) == (status == 200)
+    assert len(bodies) == asked.attempts == (1 if status == 200 else ATTEMPTS)
+    assert all(0 <= wait <= 60 for wait in waits)
+
+
 def answer(status: int, body: Any, headers: dict[str, str] | None = None) -> Handle:
     """Return what answers every request alike."""
     return lambda _: httpx2.Response(status, json=body, headers=headers)
@@ -291,7 +309,8 @@ def test_a_stream_is_read_as_the_completion_that_it_is() -> None:
     usage = {"prompt_tokens": 900, "completion_tokens": 7, "cached_tokens": 512}
     last = {**chunk(), "choices": [], "usage": usage}
     parts = (chunk(reasoning_content="hm"), chunk(content="a "), chunk("stop", content="flute"))
-    asked, _, bodies = ask_through(stream(*parts, last), STREAMING)
+    odd = {"choices": [], "usage": "none yet"}  # nothing is warned of: no user can act on it
+    asked, _, bodies = ask_through(stream(*parts, odd, last), STREAMING)
     assert asked.result == Reply(
         response="a flute",
         reasoning="hm",

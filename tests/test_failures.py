@@ -114,6 +114,12 @@ def test_keys_are_taken_out() -> None:
     assert redact("the temperature is too high", "none") == "the temperature is too high"
 
 
+def test_a_vendors_words_can_be_printed() -> None:
+    """No vendor's words steer a terminal, or can't be encoded; their lines and Chinese stay."""
+    told = redact("bad\x00\x1b[31m \ud800\r\n敏感\x9b\t—", None)
+    assert told == "bad  [31m ? \n敏感 \t—"
+
+
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 
 

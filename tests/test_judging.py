@@ -11,6 +11,9 @@ import yaml
 from driving import KEY, Call, Start, finish, list_files, only_folder, read_log
 from serving import Answer, Body, Server, refuse, reply
 
+from needle.runs.judging import Case, score_verdict
+from needle.words.types import Asked, Model, Reply
+
 JUDGE_KEY = "wR7/judge+key=0815"
 JUDGE_FIELDS = ["trial", "scorer", "score", "verdict", "explanation"]
 JUDGE_FIELDS += ["model", "cost", "failure", "request", "tokens"]
@@ -264,6 +267,14 @@ def test_a_budget_is_kept_over_all_judging(server: Server, folder: Path, call: C
     assert len(judged(server)) == asked
     assert call("score", folder, "--scorer", "judge", "--budget", "1Mtok").status == 0
     assert len(last_verdicts(folder)) == TRIALS
+
+
+def test_a_verdict_without_usage_counts_with_its_whole_reply() -> None:
+    """What a judge does not tell of its verdict's length is paid as the longest, later too."""
+    judge = Model("judge", "v", "http://judge.example/v1", "KEY", reply_tokens=512)
+    case = Case("t", "en", Reply("a flute"), (), "r", 300)
+    score = score_verdict(judge, case, Asked(Reply("GRADE: 1"), 1, 0, 0.1, "2026-11-01T00:00:00Z"))
+    assert score.extra["tokens"] == 300 + 512
 
 
 @pytest.mark.parametrize(

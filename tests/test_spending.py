@@ -49,7 +49,9 @@ def test_one_budget_is_for_all_models_together(
         *("--lengths", "1k,2k", "--depths", "0,50,100", "--rate", "USD/CNY=8"),
         *("--controls", "none"),
     )
-    assert call(*two, "--budget", "0.5CNY").status == 3
+    ended = call(*two, "--budget", "0.5CNY")
+    assert ended.status == 3
+    assert "needle resume keeps to one only where it is told one" in ended.faults[0]
     dollars, yuan = sorted(spent())
     assert yuan + 8 * dollars <= 0.5
     assert other.bodies
@@ -80,6 +82,9 @@ def test_a_request_beyond_a_named_limit_is_refused_in_the_plan(server: Server, c
         assert ended.status == 2
         assert "limit of 2,000 tokens a minute" in ended.faults[0]
         assert "--lengths up to 1744" in ended.faults[0]
+        ended = call(*command, "--tpm", "10")
+        assert ended.status == 2
+        assert "fewer --reply-tokens" in ended.faults[0]
     assert not server.bodies
     assert not Path("runs").exists()
 

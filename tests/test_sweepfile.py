@@ -66,6 +66,7 @@ SECRET = "sk-Ab3/secret"
 WRONG = {
     "a misspelt key": ("replicate: 2\nmodels: [a]", "did you mean 'replicates'"),
     "a misspelt key of a model": ("models: [{model: a, bas_url: x}]", "models[0].bas_url"),
+    "a key in another's place": ("models: [{model: a, limits: {concurrency: 2}}]", "elsewhere"),
     "a key of a recipe's alone": ("model: a\nmodels: [b]", "put it into models"),
     "an address for all": ("base_url: http://x/v1\nmodels: [b]", "put it into models"),
     "no models": ("language: en", "name at least one"),

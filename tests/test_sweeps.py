@@ -287,6 +287,7 @@ def test_nothing_is_paid_for_without_leave(server: Server, call: Call) -> None:
         (["--address", "auto"], "--engine ray"),
         (["--engine", "spark"], "'spark'"),
         (["--budget", "much"], "--budget"),
+        (["--budget", "much", "--plan"], "--budget"),
     ],
 )
 def test_wrong_use_is_one_line(more: list[str], told: str, call: Call) -> None:

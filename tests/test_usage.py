@@ -90,6 +90,22 @@ def test_each_vendors_usage_is_read(vendor: str, streamed: bool) -> None:
 
 
 ODD = st.none() | st.booleans() | st.text(max_size=3) | st.floats() | st.lists(st.integers())
+
+
+@pytest.mark.parametrize(
+    ("cached", "written", "expected"),
+    [(100, 0, (100, 0)), (101, 0, (None, 0)), (64, 37, (64, None)), (900, 101, (None, None))],
+)
+def test_no_part_is_more_than_the_whole(
+    cached: int, written: int, expected: tuple[int | None, int | None]
+) -> None:
+    """What was cached and written is within the prompt: a count beyond it tells nothing."""
+    details = {"cached_tokens": cached, "cache_write_tokens": written}
+    usage = {"prompt_tokens": 100, "prompt_tokens_details": details}
+    reply = read_reply({"choices": [CHOICE], "usage": usage}, None)
+    assert (reply.cached_tokens, reply.cache_write_tokens) == expected
+
+
 FIELDS = ("prompt_tokens", "cached_tokens", "cache_creation_input_tokens", "prompt_tokens_details")
 
 

@@ -122,9 +122,11 @@ class Purse:
 
     def worst_of(self, language: Language, tokens: int, in_batch: bool = False) -> float:
         """Return the most that a request of so many tokens, by our count, can cost."""
+        return self._value(tokens * self._worst_ratio(language), self._longest_reply, in_batch)
+
+    def _worst_ratio(self, language: Language) -> float:
         known = self._ratios.get(language)
-        ratio = known * _SAFETY if known else _WORST_RATIO[language]
-        return self._value(tokens * ratio, self._longest_reply, in_batch)
+        return known * _SAFETY if known else _WORST_RATIO[language]
 
     def pay(self, prompt: int, reply: int) -> None:
         """Count what requests that are no trials have taken, by the endpoint's own count."""
@@ -175,20 +177,27 @@ class Purse:
         reply = result.reply if isinstance(result, Failure) else result
         if reply is None:
             return
-        prompt = reply.endpoint_prompt_tokens or trial.prompt_tokens
-        ratio = prompt / trial.prompt_tokens if trial.prompt_tokens else 1.0
-        text = trial.text_language
-        self._ratios[text] = max(self._ratios.get(text, 1.0), ratio)
+        prompt = self._learn(trial, reply.endpoint_prompt_tokens)
         said = self._longest_reply if reply.completion_tokens is None else reply.completion_tokens
         if said > self._longest_reply:  # reasoning that the vendor does not hold to the limit
             self._longest_reply = said * _SAFETY
         if self._counts_tokens() or self.price is None:
             self.spent += prompt + said
             return
-        cached, written = reply.cached_tokens or 0, reply.cache_write_tokens
+        cached = reply.cached_tokens or 0
+        written: float | None = reply.cache_write_tokens
         if written is None:  # what may have been written is taken to have been
             written = prompt if self.price.write is not None else 0
         self.spent += cost(self.price, prompt, said, cached, in_batch, written)
+
+    def _learn(self, trial: Sized, told: int | None) -> float:
+        """Return a prompt's tokens: by the endpoint's count, or at the most where it tells none."""
+        text = trial.text_language
+        if not told:
+            return trial.prompt_tokens * self._worst_ratio(text)
+        ratio = told / trial.prompt_tokens if trial.prompt_tokens else 1.0
+        self._ratios[text] = max(self._ratios.get(text, 1.0), ratio)
+        return told
 
 
 class Pool:

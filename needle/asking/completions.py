@@ -89,7 +89,15 @@ def _count_prompt(
     )
     if prompt is None and missed is not None:
         prompt = missed + (cached or 0)
+    if prompt is not None:
+        cached = _within(cached, prompt)
+        written = _within(written, prompt - (cached or 0))
     return prompt, cached, written
+
+
+def _within(part: int | None, whole: int) -> int | None:
+    """Return a part's count; one beyond the whole tells nothing, and saves no money."""
+    return part if part is None or part <= whole else None
 
 
 def read_estimate(text: str) -> Reply:

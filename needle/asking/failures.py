@@ -5,6 +5,7 @@ library's generic detector misses Moonshot's and Qwen's.
 """
 
 import json
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -47,6 +48,7 @@ _TOO_LARGE = re.compile(  # than a minute's allowance: it would be turned down f
     r"request too large for .{0,120}tokens per min|must be reduced in order to run successfully",
     re.IGNORECASE | re.DOTALL,
 )
+_STEERING = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _LASTING = ("overflow", "filter")
 _UNANSWERED = ("timeout", "connection", "malformed")
 _BROKEN_STATUS = (500, 502, 504)  # broke in the middle
@@ -163,12 +165,13 @@ def read_wait(headers: Mapping[str, str], message: str, now: datetime) -> float 
 
 def _read_number(text: str, now: datetime) -> float | None:
     try:
-        return float(text)
+        number = float(text)
+        return None if math.isnan(number) else number
     except ValueError:
         pass
     try:
         moment = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):  # a year that no calendar has is the latter
         return None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
@@ -177,6 +180,7 @@ def _read_number(text: str, now: datetime) -> float | None:
 
 _LEFT = ("x-ratelimit-remaining-{}", "anthropic-ratelimit-{}-remaining")
 _RESET = ("x-ratelimit-reset-{}", "anthropic-ratelimit-{}-reset")
+_LONGEST_NUMBER = 15  # digits: Python itself refuses to read some thousands of them
 _PASSED_ON = "llm_provider-"  # LiteLLM's mark on headers of the provider behind it
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|h|m|s)")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
@@ -202,8 +206,9 @@ def read_allowance(headers: Mapping[str, str], now: datetime) -> Allowance | Non
 
 def _find_number(headers: Mapping[str, str], names: Sequence[str]) -> int | None:
     for name in names:
-        if headers.get(name, "").strip().isdecimal():
-            return int(headers[name])
+        text = headers.get(name, "").strip()
+        if text.isdecimal() and len(text) <= _LONGEST_NUMBER:
+            return int(text)
     return None
 
 
@@ -235,7 +240,11 @@ def describe_error(error: Any, otherwise: str = "no reason given") -> str:
 
 
 def redact(text: str, key: str | None) -> str:
-    """Take a key, and whatever looks like one, out of a text that will be written down."""
+    """Take a key, and whatever looks like one, out of a text that will be written down.
+
+    So are characters that steer a terminal, and half a surrogate pair, which can't be printed.
+    """
+    text = _STEERING.sub(" ", text).encode(errors="replace").decode()
     if key and len(key) > 3:  # noqa: PLR2004 - shorter ones are placeholders for local servers
         text = text.replace(key, "[key]")
     return re.sub(r"\b(?:sk|ak|key|Bearer)[-_ ][A-Za-z0-9_*.-]{8,}", "[key]", text)

@@ -221,9 +221,10 @@ def settled_ending(prepared: Prepared, folder: Path, orders: Orders) -> Ending:
     """Return how a run stands that has nothing left to ask."""
     waiting = find_waiting(read_batches(folder).values())
     lines = list(read_lines(folder / OUTCOMES))
-    purse = count_spent(prepared, orders.budget, lines)
+    purse = count_spent(prepared, orders.budget, lines, waiting)
     ended = look_ahead(prepared, folder, lines, orders.budget).ended
-    return replace(conclude(prepared, folder, waiting, purse.spent), ended=ended)
+    spent = purse.spent + purse.set_aside
+    return replace(conclude(prepared, folder, waiting, spent), ended=ended)
 
 
 def resume_run(

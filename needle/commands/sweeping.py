@@ -83,14 +83,14 @@ def run_sweep(
     sweep = read_sweep(file)
     runs = _prepare_runs(sweep, out)
     ready = [run.prepared for run in runs]
+    amount = budget or sweep.budget
+    whole = parse_budget(amount) if amount else None
+    account = Account(whole, parse_rates((*sweep.rate, *rate)), len(runs))
     if only_plan:
         for run in runs:
             show_plan(run.prepared, run.entry.recipe.card)
         click.echo(describe_all(ready))
         return DONE
-    amount = budget or sweep.budget
-    whole = parse_budget(amount) if amount else None
-    account = Account(whole, parse_rates((*sweep.rate, *rate)), len(runs))
     for prepared in ready:
         check_askable(prepared.run, whole, account.rates, None)
     to_pay = [run.prepared for run in runs if has_to_pay(run.prepared, run.folder)]

@@ -299,7 +299,7 @@ async def ask_once(
             if body.get("stream"):
                 raw = await client.chat.completions.with_raw_response.create(**body)
                 headers = raw.headers
-                chunks = [chunk.model_dump() async for chunk in raw.parse()]
+                chunks = [chunk.model_dump(warnings=False) async for chunk in raw.parse()]
                 reply = read_reply(join_chunks(chunks), headers.get("x-request-id"))
             else:
                 response = await _post_whole(client, body)

@@ -133,6 +133,8 @@ def describe_fault(error: ValidationError, shape: type, place: str) -> str:
         name = str(fault["loc"][-1])
         near = difflib.get_close_matches(name, _field_names(shape), n=1)
         advice = f"did you mean {near[0]!r}?" if near else "take it out"
+        if near == [name]:
+            advice = "it stands elsewhere, not here"
         return f"unknown key {name!r} ({place}: {where}): {advice}"
     if fault["type"] in ("missing", "missing_argument"):
         return f"{fault['loc'][-1]!r} is missing ({place}: {where})"

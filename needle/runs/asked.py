@@ -57,8 +57,10 @@ def refuse_beyond_limits(plan: Plan, reply_tokens: int, limits: Limits | None) -
         (limits.tokens_a_day, "day", "--tpd"),
     ):
         if most is not None and largest > most:
+            left = most - reply_tokens
+            shorter = f"--lengths up to {left}" if left > 0 else "fewer --reply-tokens"
             raise UsageError(
                 f"a request of {largest:,} tokens, {reply_tokens:,} of them kept for the reply, "
                 f"is larger than the limit of {most:,} tokens a {span} ({option}, --tier) and "
-                f"would be turned down for ever: use --lengths up to {most - reply_tokens}"
+                f"would be turned down for ever: use {shorter}"
             )

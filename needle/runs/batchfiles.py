@@ -59,11 +59,7 @@ def write_batches(
     try:
         for trial in todo:
             line = _write_trial(prepared, trial, read(trial))
-            if len(line) > room.size:
-                raise UsageError(
-                    f"a request of {len(line):,} bytes fits no batch file of {room.size:,} "
-                    f"({trial.context_length:,} {trial.unit}): use shorter --lengths"
-                )
+            _refuse_larger(trial, line, room)
             if not writing.fits(trial, line, room):
                 files.append(writing.keep(origin))
                 writing = _Writing(folder, number + len(files))
@@ -77,6 +73,24 @@ def write_batches(
     for file in files:
         say(f"{folder / BATCH_FOLDER / file.name}: {len(file.trials):,} requests")
     return files
+
+
+def _refuse_larger(trial: Trial, line: bytes, room: Room) -> None:
+    """Raise UsageError for a request that is larger than a file may be."""
+    tokens = count_billed(trial)
+    if len(line) > room.size:
+        sizes, remedy = f"{len(line):,} bytes fits no batch file of {room.size:,}", ""
+    elif room.tokens is not None and tokens > room.tokens:
+        sizes, remedy = (
+            f"{tokens:,} tokens fits no batch file of {room.tokens:,}",
+            ", or larger --file-tokens",
+        )
+    else:
+        return
+    raise UsageError(
+        f"a request of {sizes} ({trial.context_length:,} {trial.unit}): "
+        f"use shorter --lengths{remedy}"
+    )
 
 
 def _write_trial(prepared: Prepared, trial: Trial, passage: str) -> bytes:

@@ -5,7 +5,7 @@ has a reply is kept beside it where it was paid for: the first reply counts.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -88,6 +88,18 @@ def collect_answers(
         for source in sources:
             joining.store(source, outcomes)
     return joining.collected
+
+
+def count_answers(path: Path) -> int:
+    """Count the answers in a file, whosever they are; 0 where there is no such file."""
+    found = 0
+    if path.exists():
+        with path.open("rb") as file:
+            for data in file:
+                with suppress(ValueError):
+                    read_answer(data, None)
+                    found += 1
+    return found
 
 
 class _Joining:

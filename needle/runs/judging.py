@@ -323,16 +323,17 @@ def score_verdict(judge: Model, case: Case, asked: Asked) -> Score:
 def _count_tokens(judge: Model, case: Case, asked: Asked) -> tuple[int, dict[str, object] | None]:
     """Return what a verdict took: its tokens, and its price where known.
 
-    An attempt that may have been charged without an answer counts with its whole reply.
+    An attempt that may have been charged without an answer counts with its whole reply, and so
+    does a verdict whose length is not told.
     """
     result, price = asked.result, judge.price
     sizes = [(case.prompt_tokens, judge.reply_tokens, 0, 0)] * asked.lost_attempts
     if isinstance(result, Reply):
-        prompt = result.endpoint_prompt_tokens
+        prompt, said = result.endpoint_prompt_tokens, result.completion_tokens
         sizes.append(
             (
                 case.prompt_tokens if prompt is None else prompt,
-                result.completion_tokens or 0,
+                judge.reply_tokens if said is None else said,
                 result.cached_tokens or 0,
                 result.cache_write_tokens or 0,
             )

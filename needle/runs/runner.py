@@ -70,7 +70,8 @@ class Watch(Protocol):
 class Ending:
     """How a run ended: what is done, and why it stopped early if it did.
 
-    ``spent`` is what all its outcomes cost, in what the budget is of; tokens without one.
+    ``spent`` is what all its outcomes cost, and what open batches may still cost at their worst,
+    in what the budget is of; tokens without one.
     ``waiting`` counts the trials that an open batch may still answer: not among ``not_run``,
     nor is what an adaptive run leaves unasked; ``ended`` says why one asks no more.
     """
@@ -173,7 +174,7 @@ async def carry_on(
             await sender.close()
         if work.sending.unmet and purse.budget is not None:
             stop.because(_used_up(purse.budget))
-        ending = conclude(prepared, folder, waiting, purse.spent)
+        ending = conclude(prepared, folder, waiting, purse.spent + purse.set_aside)
         return replace(ending, stopped=stop.reason, interrupted=stop.interrupted, ended=ended)
 
 
@@ -331,7 +332,10 @@ class _Work:
 
 
 def _used_up(budget: Budget) -> Stopped:
-    return Stopped(f"the budget of {budget} is used up (--budget)")
+    return Stopped(
+        f"the budget of {budget} is used up (--budget): needle resume keeps to one only where "
+        f"it is told one"
+    )
 
 
 def _score_stored(

@@ -18,7 +18,7 @@ from needle.asking.outcomes import Line, is_reply
 from needle.edges.batching import Desk, Refused
 from needle.edges.endpoint import open_client
 from needle.edges.store import BATCH_FOLDER, BATCHES, Log
-from needle.runs.collecting import Source
+from needle.runs.collecting import Source, count_answers
 from needle.runs.prepare import Prepared
 from needle.runs.runner import count_spent
 from needle.words.errors import Stopped, StoreError, UsageError, known
@@ -216,11 +216,15 @@ async def _look(run: Run, folder: Path, desk: Desk, file: BatchFile) -> Batch | 
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """A batch that is over, with the files of what it answered, on disk."""
+    """A batch that is over, with the files of what it answered, on disk.
+
+    ``whole`` tells whether they hold as many answers as it says to have given.
+    """
 
     file: BatchFile
     batch: Batch | None
     sources: tuple[Source, ...]
+    whole: bool = True
 
 
 @dataclass(slots=True)
@@ -254,7 +258,11 @@ async def _fetch_answers(
                     haul.fetched.append(Fetched(file, None, ()))
                 elif batch.over:
                     sources = await _fetch(run, folder, desk, file, batch)
-                    haul.fetched.append(Fetched(file, batch, sources))
+                    found = _count_answers(sources)
+                    whole = found >= batch.completed
+                    haul.fetched.append(Fetched(file, batch, sources if found else (), whole))
+                    if not whole:
+                        raise _lacks(run, folder, batch, f"its files hold {found:,}")
             except Stopped as error:
                 haul.stopped = haul.stopped or error
     return haul
@@ -263,31 +271,49 @@ async def _fetch_answers(
 async def _fetch(
     run: Run, folder: Path, desk: Desk, file: BatchFile, batch: Batch
 ) -> tuple[Source, ...]:
-    """Fetch a batch's answers and errors; what is on disk already is whole."""
-    if batch.completed and batch.output_file is None:
-        raise Stopped(
-            f"{run.model.name}: {batch.name} has answered {batch.completed:,} requests, and names "
-            f"no file of them: try again later: needle batch collect {folder}"
-        )
-    sources = []
-    for part, file_id in (("output", batch.output_file), ("errors", batch.error_file)):
-        if file_id is None:
+    """Fetch a batch's answers and errors, unless what is on disk already holds all answers."""
+    untold = batch.status == "completed" and batch.error_file is None
+    if batch.output_file is None and (batch.completed or untold):
+        raise _lacks(run, folder, batch, "names no file of them")
+    there = folder / BATCH_FOLDER
+    named = (("output", batch.output_file), ("errors", batch.error_file))
+    wanted = [(part, file_id) for part, file_id in named if file_id is not None]
+    paths = [there / name_file(read_number(file.name), part) for part, _ in wanted]
+    sources = tuple(Source(path, batch.name) for path in paths)
+    lacking = _count_answers(sources) < batch.completed
+    for (part, file_id), path in zip(wanted, paths, strict=True):
+        if not lacking and path.exists():
             continue
-        path = folder / BATCH_FOLDER / name_file(read_number(file.name), part)
-        if not path.exists():
-            failure = await desk.fetch(file_id, path)
-            if failure is not None:
-                what = f"{part} of {batch.name} could not be fetched"
-                again = f"go on with: needle batch collect {folder}"
-                raise _stop(run, what, failure, again)
-        sources.append(Source(path, batch.name))
-    return tuple(sources)
+        failure = await desk.fetch(file_id, path)
+        if failure is not None:
+            what = f"{part} of {batch.name} could not be fetched"
+            again = f"go on with: needle batch collect {folder}"
+            raise _stop(run, what, failure, again)
+    return sources
+
+
+def _count_answers(sources: Sequence[Source]) -> int:
+    return sum(count_answers(source.path) for source in sources)
+
+
+def _lacks(run: Run, folder: Path, batch: Batch, what: str) -> Stopped:
+    """Return the stop for a batch that does not give all answers: they may have been paid for."""
+    said = f"has answered {batch.completed:,} requests" if batch.completed else "is completed"
+    return Stopped(
+        f"{run.model.name}: {batch.name} {said}, and {what}: try again later: "
+        f"needle batch collect {folder}; or ask the others live: needle resume {folder} --batched"
+    )
 
 
 def end_files(folder: Path, fetched: Iterable[Fetched], at: str) -> None:
-    """Write down which files' answers are all stored, so that their trials are free again."""
+    """Write down which files' answers are all stored, so that their trials are free again.
+
+    Those of a batch that has not given all answers still wait.
+    """
     with closing(Log(folder / BATCHES)) as record:
         for each in fetched:
+            if not each.whole:
+                continue
             status = each.batch.status if each.batch else "never made"
             batch = each.batch.name if each.batch else None
             _note(record, each.file, at, "ended", batch=batch, status=status)

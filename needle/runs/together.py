@@ -213,7 +213,8 @@ def _conclude(member: Member, task: "asyncio.Task[Ending]") -> Ending | NeedleEr
     """Return how a run ended. A fault of needle's own is raised."""
     if task.cancelled():
         waiting = find_waiting(read_batches(member.folder).values())
-        ending = conclude(member.prepared, member.folder, waiting, member.purse.spent)
+        spent = member.purse.spent + member.purse.set_aside
+        ending = conclude(member.prepared, member.folder, waiting, spent)
         return replace(ending, interrupted=True)
     error = task.exception()
     if isinstance(error, NeedleError):
