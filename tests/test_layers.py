@@ -39,9 +39,9 @@ ALONE = {"__init__": 0, "__main__": len(GROUPS) - 1}
 OWNERS: Mapping[str, frozenset[str]] = {
     "jiter": frozenset({"store"}),  # reads the lines of logs
     # batching names the client's type: endpoint opens it, and retries what is asked of it.
-    "openai": frozenset({"endpoint", "batching"}),
+    "openai": frozenset({"endpoint", "posting", "batching"}),
     "tenacity": frozenset({"endpoint", "fetch"}),  # each retries its own requests
-    "httpx2": frozenset({"endpoint", "fetch"}),
+    "httpx2": frozenset({"endpoint", "posting", "fetch"}),
     "pandas": frozenset({"tables"}),
     "pyarrow": frozenset({"tables"}),
     "seaborn": frozenset({"maps"}),

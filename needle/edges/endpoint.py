@@ -13,13 +13,7 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from needle.asking.completions import (
-    hide_key,
-    join_chunks,
-    read_completion,
-    read_estimate,
-    read_reply,
-)
+from needle.asking.completions import hide_key, read_estimate
 from needle.asking.failures import (
     classify_status,
     describe_error,
@@ -29,6 +23,7 @@ from needle.asking.failures import (
     read_wait,
     redact,
 )
+from needle.edges.posting import post_streamed, post_whole
 from needle.words.errors import known
 from needle.words.types import Allowance, Asked, Failure, Message, Model, Reply
 
@@ -296,32 +291,12 @@ async def ask_once(
     """Ask once, and return what came of it; never raises for what an endpoint does."""
     try:
         async with asyncio.timeout(_longest_s(client)):
-            if body.get("stream"):
-                raw = await client.chat.completions.with_raw_response.create(**body)
-                headers = raw.headers
-                chunks = [chunk.model_dump(warnings=False) async for chunk in raw.parse()]
-                reply = read_reply(join_chunks(chunks), headers.get("x-request-id"))
-            else:
-                response = await _post_whole(client, body)
-                headers = response.headers
-                reply = read_completion(response.text, headers.get("x-request-id"))
+            post = post_streamed if body.get("stream") else post_whole
+            reply, headers = await post(client, body)
         allowance = read_allowance(headers, datetime.now(UTC))
         return Heard(hide_key(reply, key), allowance=allowance, date=headers.get("date"))
     except _expected() as error:
         return _hear_failure(error, key, errors)
-
-
-async def _post_whole(client: "AsyncOpenAI", body: Mapping[str, Any]) -> "httpx2.Response":
-    """Post a request whose answer comes in one piece, and return that as it is.
-
-    The client's own method for it looks through every field of a body for what it might write
-    otherwise and makes a model of the answer, which together take as long as the sending.
-    """
-    import httpx2
-
-    said = {name: value for name, value in body.items() if name != "extra_body"}
-    whole = {**said, **body.get("extra_body", {})}
-    return await client.post("/chat/completions", body=whole, cast_to=httpx2.Response)
 
 
 async def count_once(
