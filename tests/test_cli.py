@@ -29,6 +29,8 @@ WRONG = {
     "hanzi of English": ["--unit", "hanzi", "--language", "en"],
     "an unknown grid": ["--grid", "fullest"],
     "an unknown spacing": ["--spacing", "wide"],
+    "more trials than can be": ["--replicates", "99999999"],
+    "more lengths than can be": ["--length-count", "99999999"],
     "an unknown task": ["--task", "double"],
     "an unknown needle": ["--needle", "pin"],
     "an unknown prompt": ["--prompt", "rude"],

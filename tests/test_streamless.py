@@ -7,7 +7,7 @@ from serving import Server
 
 
 def test_an_answer_in_one_piece_is_the_reply(server: Server, call: Call) -> None:
-    """What a server answers in one piece to a request for a stream is kept: it has been paid for."""
+    """What a server answers in one piece to a request for a stream is kept: it is paid for."""
     said = ("--base-url", server.base_url, "--window", "8k", "--lengths", "1k", "--depths", "0,100")
     assert call("run", "--model", "any/x", *said, "--stream", "--yes").status == 0
     lines = read_log(only_folder(Path("runs")) / "outcomes.jsonl")

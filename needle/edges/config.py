@@ -46,6 +46,10 @@ def _read_depth(value: object) -> float:
     return depth
 
 
+MOST_TRIALS = 1_000_000
+"""Trials that a run may have: each takes about a kilobyte of memory and of the log."""
+
+
 def _read_count(value: object) -> int:
     if isinstance(value, bool) or not str(value).isdecimal() or int(str(value)) < 1:
         raise ValueError(f"must be a whole number from 1 up, got {value!r}")
@@ -254,6 +258,18 @@ def wish_grid(recipe: Recipe) -> GridWish:
     return GridWish(
         grid.name, grid.lengths, grid.length_count, grid.depths, grid.depth_count, grid.spacing
     )
+
+
+def refuse_endless(recipe: Recipe, kinds: int) -> None:
+    """Raise UsageError for more trials than a run can hold; ``kinds`` are languages by tasks."""
+    grid = recipe.grid
+    lengths = len(grid.lengths or ()) or grid.length_count or 1
+    depths = len(grid.depths or ()) or grid.depth_count or 1
+    if (trials := kinds * lengths * depths * recipe.replicates) > MOST_TRIALS:
+        raise UsageError(
+            f"{trials:,} trials or more (--replicates, --length-count, --depth-count): a run holds "
+            f"{MOST_TRIALS:,} at the most, ask for fewer"
+        )
 
 
 def choose_languages(

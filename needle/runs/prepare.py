@@ -19,6 +19,7 @@ from needle.edges.config import (
     Recipe,
     choose_languages,
     load_template,
+    refuse_endless,
     refuse_unadaptive,
     wish_grid,
 )
@@ -71,6 +72,7 @@ def prepare(recipe: Recipe, told_language: bool, model_name: str, date: str) -> 
     haystacks = find_haystacks(recipe.haystack)
     languages = choose_languages(recipe, told_language, haystacks)
     sources = choose_sources(recipe.task, recipe.needle)
+    refuse_endless(recipe, len(sources) * len(languages))
     _refuse_one_language(sources, haystacks)
     refuse_unshared(recipe, sources)
     refuse_unadaptive(recipe)
