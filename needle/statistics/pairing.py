@@ -178,12 +178,8 @@ def _reject(p_values: Sequence[float]) -> list[bool]:
 
 def adjust(comparisons: Sequence[Comparison]) -> list[Comparison]:
     """Return comparisons made together with Holm's p-values, and what would show after them."""
-    from statsmodels.stats.multitest import multipletests
-
-    if len(comparisons) <= 1:  # nothing to correct for, and each call collects all garbage
-        return [replace(each, p_adjusted=each.p_value) for each in comparisons]
-    adjusted = multipletests([each.p_value for each in comparisons], method="holm")[1]
     number = len(comparisons)
+    adjusted = _holm([each.p_value for each in comparisons])
     return [
         replace(
             each,
@@ -193,6 +189,18 @@ def adjust(comparisons: Sequence[Comparison]) -> list[Comparison]:
         )
         for each, p in zip(comparisons, adjusted, strict=True)
     ]
+
+
+def _holm(p_values: Sequence[float]) -> list[float]:
+    """Return Holm's p-values (1979): the least is times their number, the next times one less.
+
+    statsmodels has them too, but collects a process's whole garbage at every call.
+    """
+    order = np.argsort(p_values)
+    left = np.arange(len(p_values), 0, -1)
+    adjusted = np.empty(len(p_values))
+    adjusted[order] = np.maximum.accumulate(left * np.asarray(p_values, float)[order])
+    return [min(float(p), 1.0) for p in adjusted]
 
 
 def _detect_among(comparison: Comparison, number: int) -> float | None:
