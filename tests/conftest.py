@@ -11,6 +11,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))  # for the modules that tests share
 
+from batch_runs import count, submit, write
 from batch_serving import Vendor, serving_batches
 from driving import KEY, Call, Called, Start
 from serving import Server, serving
@@ -129,3 +130,12 @@ def start(alone: Path) -> Iterator[Start]:
     for process in started:
         process.kill()
         process.communicate()
+
+
+@pytest.fixture
+def sent(vendor: Vendor, call: Call) -> Path:
+    """Return a run whose one batch has just been submitted."""
+    vendor.script = count
+    folder = write(vendor, call)
+    submit(folder, call)
+    return folder

@@ -26,15 +26,6 @@ from needle.commands import batch_commands
 from needle.edges.store import Log
 
 
-@pytest.fixture
-def sent(vendor: Vendor, call: Call) -> Path:
-    """Return a run whose one batch has just been submitted."""
-    vendor.script = count
-    folder = write(vendor, call)
-    submit(folder, call)
-    return folder
-
-
 def test_a_batch_becomes_a_run_like_any(sent: Path, vendor: Vendor, call: Call) -> None:
     """A batch and a live run of the same answers have the same outcomes but for time and price."""
     finish_batches(vendor, sent, call)

@@ -4,18 +4,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from batch_runs import TRIALS, count, each_once, finish_batches, read_outcomes, submit, write
+from batch_runs import TRIALS, each_once, finish_batches, read_outcomes
 from batch_serving import Vendor
 from driving import Call
-
-
-@pytest.fixture
-def sent(vendor: Vendor, call: Call) -> Path:
-    """Return a run whose one batch has just been submitted."""
-    vendor.script = count
-    folder = write(vendor, call)
-    submit(folder, call)
-    return folder
 
 
 def test_a_completed_batch_without_counts_and_files_is_not_given_up(
